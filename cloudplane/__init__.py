@@ -1,0 +1,1 @@
+"""cloudplane: a message-driven compute control plane with the OpenStack APIs."""
