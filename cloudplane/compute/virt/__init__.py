@@ -1,0 +1,1 @@
+"""Hypervisor drivers: the contract, the fake double and libvirt."""

@@ -1,0 +1,5 @@
+"""The frozen, versioned records that travel between services."""
+
+from cloudplane.objects import flavor, host, keypair, operation, server, service
+
+__all__ = ['flavor', 'host', 'keypair', 'operation', 'server', 'service']
