@@ -14,7 +14,7 @@ piece of work on one guest, and can say what the host shows. Rules for every met
 
 import abc
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -128,7 +128,7 @@ class Driver(abc.ABC):
 
     @abc.abstractmethod
     def power_off(self, server_id: str, graceful_s: float, progress: Progress) -> None:
-        """Press the power button, wait `graceful_s` at most (0: not at all), then cut the power. Off already: nothing."""
+        """Press the power button, wait `graceful_s` at most (0: not at all), then cut the power. Off: nothing."""
 
     @abc.abstractmethod
     def soft_reboot(self, server_id: str, timeout_s: float, progress: Progress) -> bool:
@@ -158,7 +158,6 @@ class Driver(abc.ABC):
     def console_log(self, server_id: str, lines: int | None) -> str:
         """The last lines of the guest's serial console (None: all that is kept)."""
 
-    def is_usable(self, server_ids: Iterable[str] = ()) -> str | None:
-        """Why this hypervisor cannot work now, in words; None if it can. Asked with each heartbeat."""
-        del server_ids
+    def unusable_because(self) -> str | None:
+        """Why this hypervisor cannot take new guests now, in words; None if it can. Asked with each heartbeat."""
         return None
