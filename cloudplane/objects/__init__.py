@@ -1,5 +1,5 @@
 """The frozen, versioned records that travel between services."""
 
-from cloudplane.objects import flavor, host, keypair, operation, server, service
+from cloudplane.objects import flavor, host, image, keypair, operation, server, service
 
-__all__ = ['flavor', 'host', 'keypair', 'operation', 'server', 'service']
+__all__ = ['flavor', 'host', 'image', 'keypair', 'operation', 'server', 'service']
