@@ -8,7 +8,7 @@ from cloudplane.context import RequestContext
 from cloudplane.objects import base
 
 
-class RecordSerializer(oslo_messaging.Serializer):
+class RecordSerializer(oslo_messaging.Serializer):  # type: ignore[misc]  # oslo.messaging has no types
     """Records travel by name and version; tuples and lists of them too. Anything else must be plain JSON."""
 
     def serialize_entity(self, ctxt: Any, entity: Any) -> Any:

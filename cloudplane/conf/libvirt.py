@@ -1,0 +1,6 @@
+"""[libvirt]."""
+
+from typing import Any
+
+GROUP = 'libvirt'
+OPTS: list[Any] = []
