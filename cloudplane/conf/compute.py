@@ -19,7 +19,7 @@ OPTS = [
         'memory_ratio',
         default=1.0,
         min=0.01,
-        help='How often memory may be promised. Above 1.0 the host needs swap, and guests may be killed when it is out.',
+        help='How often memory may be promised. Above 1.0 the host needs swap, or guests may be killed.',
     ),
     cfg.FloatOpt('disk_ratio', default=1.0, min=0.01, help='How often disk space may be promised.'),
     cfg.IntOpt('max_concurrent_builds', default=10, min=1, help='Builds that run side by side on this host.'),

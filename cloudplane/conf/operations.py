@@ -1,6 +1,6 @@
-"""[operations]: the clocks of the operation protocol. The defaults fit together; read each help before you change one."""
+"""[operations]: the clocks of the operation protocol. The defaults fit together: read the help first."""
 
-from oslo_config import cfg
+from oslo_config import cfg, types
 
 GROUP = 'operations'
 OPTS = [
@@ -28,7 +28,7 @@ OPTS = [
     cfg.ListOpt(
         'wake_up_s',
         default=['5', '10', '20', '30'],
-        item_type=cfg.types.Float(),
+        item_type=types.Float(),
         help='Seconds after which an operation that has not begun is sent again; the last one repeats.',
     ),
     cfg.FloatOpt('reconcile_s', default=2, min=0.02, help='Seconds between two looks at what stands still.'),
