@@ -2,7 +2,15 @@
 
 from typing import ClassVar
 
-from cloudplane.exceptions import BadRequest, CloudplaneException, Conflict, Forbidden, NotFound
+from cloudplane.exceptions import (
+    BadRequest,
+    CloudplaneException,
+    Conflict,
+    Forbidden,
+    GuestError,
+    GuestInvalid,
+    NotFound,
+)
 
 
 class ImageError(CloudplaneException):
@@ -61,7 +69,7 @@ class ImageCorrupt(ImageError):
     retryable = True
 
 
-class ImageSpaceExhausted(ImageError):
+class ImageSpaceExhausted(ImageError, GuestError):
     """There is no space left for the image."""
 
     code = 413
@@ -69,7 +77,8 @@ class ImageSpaceExhausted(ImageError):
     retryable = True
 
 
-class FlavorDiskTooSmall(ImageError, BadRequest):
+class FlavorDiskTooSmall(ImageError, GuestInvalid):
     """The flavor's disk is smaller than the image needs."""
 
+    code = 400
     error = 'flavor_disk_too_small'

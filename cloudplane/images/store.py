@@ -95,7 +95,7 @@ class ImageStore(abc.ABC):
 
         The data is inspected before anybody can see it. Whatever fails, nothing of it is left and the image is `queued`
         again. Raises ImageNotFound, ImageInvalid with the reason, ImageBusy (another upload
-        runs, or the image has its data, or it belongs to a snapshot).
+        runs, or the image has its data, or it belongs to a snapshot); and what reading the source raises.
         """
 
     @abc.abstractmethod
