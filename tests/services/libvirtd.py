@@ -28,6 +28,15 @@ for name in run lib log cache etc; do
     case $name in run) to=/run/libvirt;; etc) to=/etc/libvirt;; *) to=/var/$name/libvirt;; esac
     mount --bind "$1/$name" "$to"
 done
+# Without udev /dev/kvm belongs to root alone; QEMU's user cannot open it, and libvirt then examines QEMU anew, for
+# seconds, before each call. In here it gets the owner that udev would have given it. And where the CPU cannot
+# virtualise it becomes a device that nobody can open: libvirt would wait seconds for a QEMU that hangs in KVM.
+if [ -c /dev/kvm ]; then
+    if grep -q -w -E 'vmx|svm' /proc/cpuinfo; then number='10 232' mode=0660; else number='10 255' mode=0600; fi
+    mknod -m "$mode" "$1/kvm" c $number
+    chgrp kvm "$1/kvm"
+    mount --bind "$1/kvm" /dev/kvm
+fi
 echo ready
 read -r _ || true
 for file in "$1"/run/qemu/*.pid "$1"/run/network/*.pid; do
