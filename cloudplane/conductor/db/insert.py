@@ -1,0 +1,21 @@
+"""Inserts that may meet a row which is there already: never insert-and-catch, which aborts a PostgreSQL transaction."""
+
+from typing import Any
+
+from sqlalchemy import Connection, Table, insert
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+
+def insert_new(conn: Connection, table: type[Any], rows: list[dict[str, Any]]) -> int:
+    """Insert the rows whose keys are not taken, in one statement; how many were."""
+    target: Table = table.__table__
+    statement: Any
+    match conn.dialect.name:
+        case 'sqlite':
+            statement = sqlite_insert(target).values(rows).on_conflict_do_nothing()
+        case 'postgresql':
+            statement = postgresql_insert(target).values(rows).on_conflict_do_nothing()
+        case _:
+            statement = insert(target).values(rows).prefix_with('IGNORE')
+    return conn.execute(statement).rowcount
