@@ -13,7 +13,7 @@ CHECKOUT = Path(__file__).parent.parent
 def run_pytest(backend: Backend, *arguments: str, timeout_s: float = 280) -> None:
     """Run pytest with these arguments, paths relative to the checkout; AssertionError with its output if it fails."""
     done = subprocess.run(
-        [sys.executable, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', *arguments],
+        [sys.executable, '-m', 'pytest', '-p', 'no:cacheprovider', *arguments],
         cwd=CHECKOUT,
         env=os.environ | {'CLOUDPLANE_TEST_BACKEND': backend},
         stdout=subprocess.PIPE,

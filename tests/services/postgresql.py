@@ -72,5 +72,5 @@ def _program(name: str) -> str:
     """A program of the newest installed release; Debian keeps them out of PATH."""
     releases = [path.parent.parent for path in Path('/usr/lib/postgresql').glob('*/bin/postgres')]
     if not releases:
-        raise ServerFailed('PostgreSQL is not installed: see the packages of services/packages.txt')
+        raise ServerFailed('PostgreSQL is not installed: postgresql needs the packages of packages.txt')
     return str(max(releases, key=lambda path: int(path.name)) / 'bin' / name)

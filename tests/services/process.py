@@ -83,6 +83,11 @@ def _stat(pid: int) -> list[str]:
         return []
 
 
+def is_alive(pid: int) -> bool:
+    """Whether the process is there; a zombie that its parent does not bury counts as gone."""
+    return (_stat(pid) or 'Z')[0] != 'Z'
+
+
 def _kill(pid: int) -> None:
     try:
         os.kill(pid, signal.SIGKILL)
@@ -91,9 +96,9 @@ def _kill(pid: int) -> None:
 
 
 def _wait_until_gone(pids: list[int], timeout_s: float = 10) -> None:
-    """Wait for processes whose parent may be another one; a zombie that nobody buries counts as gone."""
+    """Wait for processes whose parent may be another one."""
     deadline_s = time.monotonic() + timeout_s
-    while left := [pid for pid in pids if (_stat(pid) or 'Z')[0] != 'Z']:
+    while left := [pid for pid in pids if is_alive(pid)]:
         if time.monotonic() > deadline_s:
             raise TimeoutError(f'processes {left} are still there {timeout_s:g} s after they were told to end')
         time.sleep(0.01)

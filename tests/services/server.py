@@ -84,7 +84,7 @@ class Server(ABC):
         """Run a program of this server, with its environment, folder and log."""
         program = shutil.which(command[0])
         if program is None:
-            raise ServerFailed(f'{command[0]} is not installed: {self.name} needs the packages of services/packages.txt')
+            raise ServerFailed(f'{command[0]} is not installed: {self.name} needs the packages of packages.txt')
         return OwnedProcess([program, *command[1:]], self.environment(), self.log, self.folder)
 
     def kill(self) -> None:
