@@ -30,6 +30,12 @@ OPTS = [
         min=1,
         help='Work orders that this host keeps waiting; more are dropped, and come again by the reconciler.',
     ),
+    cfg.BoolOpt(
+        'resume_guests_at_start',
+        default=False,
+        help='Power on the guests that should run and do not when the agent starts, after a reboot of the host for '
+        'example. Otherwise they are shown as stopped. A guest that was built and has never run is always let run.',
+    ),
     cfg.FloatOpt('power_sync_s', default=600, min=0.1, help='Seconds between two comparisons of all power states.'),
     cfg.IntOpt('native_threads', default=20, min=1, help="Threads for calls that block, libvirt's for example."),
 ]

@@ -59,7 +59,7 @@ class FolderStore(ImageStore):
         with self._records.locked(image.id):
             existing = self._files.read(image.id)
             if existing is None:
-                return self._records.write(StoredImage(image=_queued(image, self._records.now()))).image
+                return self._records.write(StoredImage(image=_queued(image))).image
         if existing.image.owner != image.owner:
             raise ImageExists(f'An image with the id {image.id} exists and has another owner.')
         return existing.image
@@ -142,7 +142,7 @@ def _make_folder(path: Path) -> None:
         raise ConfigurationError(f'The image store {path} cannot be written.')
 
 
-def _queued(image: Image, now: str) -> Image:
+def _queued(image: Image) -> Image:
     """The record of a new image: what its owner may say, and nothing of what the store finds out."""
     return image.evolve(
         status=QUEUED,
@@ -150,6 +150,5 @@ def _queued(image: Image, now: str) -> Image:
         virtual_size_bytes=None,
         checksum_sha512=None,
         checksum_md5=None,
-        created_at=now,
-        updated_at=now,
+        created_at='',
     )

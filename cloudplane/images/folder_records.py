@@ -26,10 +26,6 @@ class FolderRecords:
         self.files = files
         self._pool, self._lock_timeout_s, self._clock = pool, lock_timeout_s, clock
 
-    def now(self) -> str:
-        """The time, as records say it."""
-        return self._clock().strftime('%Y-%m-%dT%H:%M:%SZ')
-
     def stored(self, image_id: str) -> StoredImage:
         """The record as it stands; raises ImageNotFound."""
         stored = self.files.read(image_id)
@@ -51,8 +47,10 @@ class FolderRecords:
             yield self.stored(image_id)
 
     def write(self, stored: StoredImage) -> StoredImage:
-        """Replace the record; the caller holds the lock."""
-        stored = msgspec.structs.replace(stored, image=stored.image.evolve(updated_at=self.now()))
+        """Replace the record, and give it its times; the caller holds the lock."""
+        now = self._clock().strftime('%Y-%m-%dT%H:%M:%SZ')
+        image = stored.image.evolve(created_at=stored.image.created_at or now, updated_at=now)
+        stored = msgspec.structs.replace(stored, image=image)
         self._pool.run(self.files.write, stored)
         return stored
 

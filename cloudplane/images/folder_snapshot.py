@@ -46,9 +46,12 @@ class FolderSnapshots:
             raise ImageInvalid(f'Image {image_id} is refused: nothing was written at {part}.') from error
         try:
             return self._commit(stored.image, attempt, part, part_fd, progress=progress)
-        except BaseException:
+        except BaseException as error:
             if file_lock.is_file_at(part_fd, part):
                 remove([part])
+            elif isinstance(error, OSError | ImageInvalid):  # it looked for a file that was not there any more
+                _check_attempt(self._records.stored(image_id), operation_id, attempt)
+                raise _begun_anew(image_id, attempt) from error
             raise
         finally:
             os.close(part_fd)
@@ -65,9 +68,13 @@ class FolderSnapshots:
             if stored.image.status == ACTIVE:
                 return stored.image
             if not file_lock.is_file_at(part_fd, part):
-                raise ImageAttemptStale(f'Attempt {attempt} at image {image.id} was begun anew meanwhile.')
+                raise _begun_anew(image.id, attempt)
             begun = StoredImage(attempt=attempt, image=stored.image)
             return self._records.publish(begun, part, part_fd, inspection=inspection, digester=digester)
+
+
+def _begun_anew(image_id: str, attempt: int) -> ImageAttemptStale:
+    return ImageAttemptStale(f'Attempt {attempt} at image {image_id} was begun anew meanwhile.')
 
 
 def _check_attempt(stored: StoredImage, operation_id: str, attempt: int) -> None:

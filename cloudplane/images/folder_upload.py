@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cloudplane.concurrency import BlockingPool
 from cloudplane.images import file_lock, transfer
-from cloudplane.images.errors import ImageBusy, ImageNotFound
+from cloudplane.images.errors import ImageBusy, ImageInvalid, ImageNotFound
 from cloudplane.images.folder_files import DATA_MODE, StoredImage, remove
 from cloudplane.images.folder_records import FolderRecords, new_digester
 from cloudplane.images.inspector import Inspector
@@ -27,8 +27,11 @@ class FolderUploads:
         part_fd = self._begin(image_id, part)
         try:
             image = self._receive(image_id, source, part, part_fd, progress=progress)
-        except BaseException:
+        except BaseException as error:
+            gone = not file_lock.is_file_at(part_fd, part)
             self._abandon(image_id, part, part_fd)
+            if gone and isinstance(error, OSError | ImageInvalid):  # it looked for a file that was not there any more
+                raise _deleted(image_id) from error
             raise
         finally:
             os.close(part_fd)
@@ -58,7 +61,7 @@ class FolderUploads:
         inspection = self._inspector.inspect(part, self._records.stored(image_id).image.disk_format)
         with self._records.locked_stored(image_id) as stored:
             if not file_lock.is_file_at(part_fd, part):
-                raise ImageNotFound(f'Image {image_id} was deleted while its data was uploaded.')
+                raise _deleted(image_id)
             return self._records.publish(stored, part, part_fd, inspection=inspection, digester=digester)
 
     def _take_file(self, source: Path, part: Path, part_fd: int, digester: Digester, *, progress: Progress) -> None:
@@ -80,6 +83,10 @@ class FolderUploads:
                 remove([part])
         except ImageNotFound:
             return
+
+
+def _deleted(image_id: str) -> ImageNotFound:
+    return ImageNotFound(f'Image {image_id} was deleted while its data was uploaded.')
 
 
 def _check_uploadable(image: Image) -> None:

@@ -280,6 +280,7 @@ class PowerReport(Record, frozen=True, kw_only=True):
 
     server_id: str
     power_state: int
+    sequence: int  # of the newest operation that the agent knows of this server: an older look is worth nothing
 
 
 class OperationRecord(Record, frozen=True, kw_only=True):

@@ -173,7 +173,8 @@ def _status(status: str) -> ColumnElement[bool]:
 
 def _name(pattern: str) -> ColumnElement[bool]:
     if re.fullmatch(r'[\w .-]*', pattern):  # nearly always: what a dot matches, a dot matches
-        return _SERVER.c.name.like(f'%{pattern.replace("_", r"\_").replace(".", "_")}%', escape='\\')
+        wildcard = pattern.replace('_', '/_').replace('.', '_')
+        return _SERVER.c.name.like(f'%{wildcard}%', escape='/')
     try:
         re.compile(pattern)
     except re.error as error:
