@@ -48,6 +48,8 @@ def activate(backend: Backend) -> None:
         import eventlet
 
         eventlet.monkey_patch()
+        # Popen.communicate comes from eventlet's own copy of the module, which must raise the class that people catch.
+        eventlet.patcher.original('subprocess').TimeoutExpired = importlib.import_module('subprocess').TimeoutExpired
     _State.backend, _State.activated = backend, True
 
 
