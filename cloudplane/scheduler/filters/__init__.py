@@ -1,0 +1,1 @@
+"""The filters that come with cloudplane. Each is loaded by its entry point in `cloudplane.scheduler.filters`."""
