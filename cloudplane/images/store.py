@@ -11,7 +11,8 @@ them may be called again with the same arguments after a crash at any point.
 import abc
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 import msgspec
 
@@ -37,9 +38,11 @@ class ImageReader(ByteSource, Protocol):
 
     def close(self) -> None: ...
 
-    def __enter__(self) -> 'ImageReader': ...
+    def __enter__(self) -> Self: ...
 
-    def __exit__(self, *_exception: object) -> None: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
 
 
 class ImageQuery(msgspec.Struct, frozen=True, kw_only=True):
