@@ -1,8 +1,10 @@
 """What is checked before a file becomes an image: that it is what its owner declares, whole, and that QEMU will never
-open another file because of it. First the header, by ourselves; then QEMU's own view, within limits (qemu_img.py).
+open another file because of it. First the start of the file, by ourselves, because QEMU opens what a file names while
+it finds out what that is; then QEMU's own view, of the declared format alone and within limits (qemu_img.py).
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -12,8 +14,6 @@ from cloudplane.images import qcow2
 from cloudplane.images.errors import ImageInvalid
 from cloudplane.images.qemu_img import QemuImg
 from cloudplane.objects.image import QCOW2, RAW
-
-SECTOR: Final = 512
 
 # What no raw disk starts with: (offset, bytes, name of the format)
 _FOREIGN: Final = (
@@ -27,8 +27,12 @@ _FOREIGN: Final = (
     (0, b'LUKS\xba\xbe', 'luks'),
     (0, b'WithoutFreeSpace', 'parallels'),
     (0, b'WithouFreSpacExt', 'parallels'),
+    (0, b'Bochs Virtual HD Image', 'bochs'),
+    (0, b'#!/bin/sh\n#V2.0 Format\nmodprobe cloop', 'cloop'),
     (64, b'\x7f\x10\xda\xbe', 'vdi'),
 )
+# A vmdk that is a text: comments and empty lines, then its version.
+_VMDK_TEXT: Final = re.compile(rb'(?:#[^\n]*\n| *\r?\n)*version=\d')
 
 
 class Inspection(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,9 +77,9 @@ class ImageInspector:
     def _check_raw_start(self, start: bytes) -> None:
         if not start:
             raise ImageInvalid('it is empty')
-        for offset, magic, name in _FOREIGN:
-            if start.startswith(magic, offset):
-                raise ImageInvalid(f'it is declared as raw, and its content is {name}')
+        found = [name for offset, magic, name in _FOREIGN if start.startswith(magic, offset)]
+        if found or _VMDK_TEXT.match(start):
+            raise ImageInvalid(f'it is declared as raw, and its content is {found[0] if found else "vmdk"}')
 
     def _check_qcow2_header(self, start: bytes, size_bytes: int) -> None:
         try:
@@ -96,10 +100,7 @@ class ImageInspector:
             raise ImageInvalid('its disk has no size')
 
     def _check_with_qemu(self, path: Path, disk_format: str, size_bytes: int) -> Inspection:
-        info = self._qemu_img.info(path)
-        found = info.get('format')
-        if found != disk_format:
-            raise ImageInvalid(f'it is declared as {disk_format}, and its content is {found}')
+        info = self._qemu_img.info(path, disk_format)
         if names_other_files(info):
             raise ImageInvalid('it refers to another file')
         self._check_virtual_size(info['virtual-size'])

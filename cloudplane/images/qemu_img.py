@@ -30,9 +30,12 @@ class QemuImg:
     def __init__(self, limits: QemuImgLimits | None = None, command: str = 'qemu-img') -> None:
         self._limits, self._command = limits or QemuImgLimits(), command
 
-    def info(self, path: Path) -> dict[str, Any]:
-        """What QEMU takes the file for. Raises ImageInvalid."""
-        done = self._run('info', '--output=json', str(path.absolute()))
+    def info(self, path: Path, disk_format: str) -> dict[str, Any]:
+        """What QEMU sees in a file of this format. Raises ImageInvalid.
+
+        The format is never left to QEMU: while it probes, it opens the files that a vmdk descriptor names.
+        """
+        done = self._run('info', '--output=json', '-f', disk_format, str(path.absolute()))
         if done.returncode != 0:
             raise ImageInvalid(f'qemu-img cannot read it: {_reason(done, path)}')
         return _decoded(done)
@@ -76,6 +79,6 @@ def _decoded(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 
 
 def _reason(done: subprocess.CompletedProcess[str], path: Path) -> str:
-    """The last line that it said, without the server's paths and program names."""
-    lines = (done.stderr.strip() or done.stdout.strip() or f'exit status {done.returncode}').splitlines()
-    return lines[-1].removeprefix('qemu-img: ').replace(str(path.absolute()), 'the file')
+    """The first line that it said, without the server's paths and program names."""
+    lines = (done.stderr.strip() or f'exit status {done.returncode}').splitlines()
+    return lines[0].removeprefix('qemu-img: ').replace(str(path.absolute()), 'the file').rstrip('.')

@@ -23,7 +23,7 @@ class CannedQemuImg(QemuImg):
         self._info, self._check = info, check or {}
         self.asked = False
 
-    def info(self, path: Path) -> dict[str, Any]:
+    def info(self, path: Path, disk_format: str) -> dict[str, Any]:
         """The canned answer."""
         self.asked = True
         return {'virtual-size': GIB, 'cluster-size': qcow2.CLUSTER} | self._info
@@ -80,6 +80,8 @@ def test_a_hostile_header_is_refused_before_qemu_sees_it(tmp_path: Path, content
         (qcow2.overlay(GIB, None, ''), 'qcow2'),
         (b'KDMV', 'vmdk'),
         (b'# Disk DescriptorFile\nversion=1\n', 'vmdk'),
+        (b'# other\r\n\n  \n#\nversion=3\r\n', 'vmdk'),
+        (b'Bochs Virtual HD Image', 'bochs'),
         (b'conectix', 'vpc'),
         (b'vhdxfile', 'vhdx'),
         (b'QED\0', 'qed'),
@@ -107,7 +109,6 @@ def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('info', 'check', 'reason'),
     [
-        ({'format': 'raw'}, {}, 'declared as qcow2, and its content is raw'),
         ({'format': QCOW2, 'backing-filename': '/x'}, {}, 'refers to another file'),
         ({'format': QCOW2, 'format-specific': {'type': QCOW2, 'data': {'data-file': '/x'}}}, {}, 'another file'),
         ({'format': QCOW2, 'virtual-size': 101 * GIB}, {}, '101 GB'),
