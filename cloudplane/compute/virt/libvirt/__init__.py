@@ -1,0 +1,1 @@
+"""The libvirt driver: guests under QEMU, with KVM where it really works."""

@@ -1,0 +1,177 @@
+"""Copies of a root disk, whole and consistent: by a backup job of QEMU while the guest runs, by qemu-img while not.
+
+A backup job leaves no overlay behind whatever dies, but it lives on in QEMU when the agent is killed: `end_copies`.
+"""
+
+import logging
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import IO, Any, Final
+
+import libvirt
+
+from cloudplane.compute.virt.driver import Progress
+from cloudplane.compute.virt.libvirt import domain_xml, events
+from cloudplane.compute.virt.libvirt.events import Events
+from cloudplane.compute.virt.libvirt.guest import Guest
+from cloudplane.compute.virt.libvirt.storage import Storage
+from cloudplane.concurrency import BlockingPool
+from cloudplane.exceptions import Cancelled, GuestError, GuestNotFound
+
+LOG = logging.getLogger(__name__)
+
+_LOOK_S: Final = 0.2
+_ABORT_S: Final = 30.0
+_PERCENT: Final = re.compile(rb'\((\d+\.\d+)/100%\)')
+_ENDED: Final = (libvirt.VIR_DOMAIN_JOB_COMPLETED, libvirt.VIR_DOMAIN_JOB_FAILED, libvirt.VIR_DOMAIN_JOB_CANCELLED)
+
+
+class Snapshots:
+    """Copies the disks of this host's guests."""
+
+    def __init__(self, storage: Storage, all_events: Events, pool: BlockingPool) -> None:
+        self._storage, self._events, self._pool = storage, all_events, pool
+
+    def end(self, guest: Guest, server_id: str) -> None:
+        """End the job that a dead agent left, and remove what it wrote."""
+        try:
+            _abort(guest)
+        except GuestNotFound:
+            LOG.debug('No guest %s, so no job of it', server_id)
+        self._storage.remove_copies(server_id)
+
+    def copy(self, guest: Guest, server_id: str, target: Path, progress: Progress) -> None:
+        """Write a flat qcow2 image of the root disk to `target`."""
+        # QEMU writes in the guest's own folder, the one place that it is sure to reach.
+        copy = self._storage.make_copies_folder(server_id) / target.name
+        copy.unlink(missing_ok=True)
+        if _is_active(guest):
+            self._copy_live(guest, server_id, copy, progress)
+        else:
+            root_disk = self._storage.files(server_id, config_drive=False).root_disk
+            _convert(root_disk, copy, progress)
+        self._pool.run(_hand_over, copy, target)
+
+    def _copy_live(self, guest: Guest, server_id: str, copy: Path, progress: Progress) -> None:
+        with self._events.watch(server_id) as watch:
+            guest.call('copy the disk of', lambda domain: _begin(domain, copy))
+            try:
+                while (outcome := guest.call('watch the copy of', _outcome)) is None:
+                    if progress.cancelled.is_set():
+                        raise Cancelled
+                    progress.advance(guest.call('watch the copy of', _copied_bytes))
+                    if not watch.saw(events.JOB_ENDED):
+                        watch.wait(_LOOK_S)
+            except BaseException:
+                _abort(guest)
+                raise
+        if outcome:
+            raise GuestError(f'The disk of {server_id} could not be copied: {outcome}')
+
+
+def _is_active(guest: Guest) -> bool:
+    info = guest.info()
+    return info is not None and info.run_id is not None
+
+
+# In a native thread.
+
+
+def _begin(domain: Any, copy: Path) -> None:
+    if _has_job(domain):
+        raise GuestError(f'Another job works on the disk of {domain.name()}')
+    domain.backupBegin(domain_xml.backup(copy), None, 0)
+
+
+def _has_job(domain: Any) -> bool:
+    return bool(domain.isActive()) and domain.jobInfo()[0] != libvirt.VIR_DOMAIN_JOB_NONE
+
+
+def _copied_bytes(domain: Any) -> int:
+    return int(domain.jobStats().get('disk_processed', 0)) if domain.isActive() else 0
+
+
+def _outcome(domain: Any) -> str | None:
+    """None while the job runs, '' when it has succeeded, else why not."""
+    if not domain.isActive():
+        return 'the guest was turned off meanwhile'
+    if _has_job(domain):
+        return None
+    flags = libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED | libvirt.VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED
+    done = domain.jobStats(flags)
+    if done.get('operation') != libvirt.VIR_DOMAIN_JOB_OPERATION_BACKUP or done['type'] not in _ENDED:
+        return 'libvirt does not know how the job ended'
+    if done.get('success') or (done['type'] == libvirt.VIR_DOMAIN_JOB_COMPLETED and 'success' not in done):
+        return ''
+    return str(done.get('errmsg') or 'the job was cancelled')
+
+
+def _abort_job(domain: Any) -> bool:
+    """Ask for the end of a backup job; True when none is left."""
+    if not _has_job(domain):
+        return True
+    if domain.jobStats().get('operation') == libvirt.VIR_DOMAIN_JOB_OPERATION_BACKUP:
+        domain.abortJob()
+    return False
+
+
+# In an ordinary thread.
+
+
+def _abort(guest: Guest) -> None:
+    end_s = time.monotonic() + _ABORT_S
+    while not guest.call('end the copying of', _abort_job):
+        if time.monotonic() > end_s:
+            raise GuestError(f'A job on the disk of the guest did not end within {_ABORT_S:g} s')
+        time.sleep(0.05)
+
+
+def _convert(source: Path, target: Path, progress: Progress) -> None:
+    """qemu-img, which dies with us: a reader that lives on would keep the guest from being started."""
+    size_bytes = source.stat().st_size
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            ['setpriv', '--pdeathsig', 'KILL', 'qemu-img', 'convert', '-p', '-O', 'qcow2', str(source), str(target)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            while not _has_ended(process):
+                if progress.cancelled.is_set():
+                    raise Cancelled
+                progress.advance(int(_fraction(output) * size_bytes))
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        if process.returncode != 0:
+            output.seek(0)
+            last = output.read().decode(errors='replace').replace('\r', '\n').strip().splitlines()[-1:]
+            raise GuestError(f'qemu-img could not copy {source}: {last[0] if last else process.returncode}')
+
+
+def _has_ended(process: 'subprocess.Popen[bytes]') -> bool:
+    try:
+        process.wait(_LOOK_S)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _fraction(output: IO[bytes]) -> float:
+    output.seek(0)
+    found = _PERCENT.findall(output.read())
+    return float(found[-1]) / 100 if found else 0.0
+
+
+def _hand_over(copy: Path, target: Path) -> None:
+    """In a native thread: move the copy to where it was asked for, as a file of ours."""
+    os.chown(copy, os.geteuid(), os.getegid())
+    copy.chmod(0o600)
+    shutil.move(copy, target)
