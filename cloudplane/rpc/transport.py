@@ -1,14 +1,17 @@
 """The bus, as the services see it: a transport, servers with end-points, and the base of the clients in rpcapi/."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar, cast
 
 import oslo_messaging
 from oslo_config import cfg
 
-from cloudplane import exceptions
+from cloudplane import concurrency, exceptions
 from cloudplane.context import RequestContext
 from cloudplane.rpc.serializer import RecordSerializer
+
+F = TypeVar('F', bound=Callable[..., Any])
 
 # Exceptions of these modules arrive as what they were; any other arrives as oslo_messaging.RemoteError.
 REMOTE_EXCEPTION_MODULES = ['cloudplane.exceptions', 'cloudplane.images.errors']
@@ -26,15 +29,24 @@ def get_transport(conf: cfg.ConfigOpts, url: str | None = None) -> Any:
     return oslo_messaging.get_rpc_transport(conf, url=url, allowed_remote_exmods=REMOTE_EXCEPTION_MODULES)
 
 
+class _Server(oslo_messaging.RPCServer):  # type: ignore[misc]  # oslo.messaging has no types
+    """oslo.messaging's server, with the standard library's pool under threads.
+
+    Its own pool there keeps idle threads that wake once a second, and takes up to a second to stop.
+    """
+
+    def __init__(self, transport: Any, target: Any, dispatcher: Any) -> None:
+        super().__init__(transport, target, dispatcher)
+        if concurrency.active_backend() == 'threading':
+            self._executor_cls = ThreadPoolExecutor
+
+
 def get_server(transport: Any, topic: str, server: str, endpoints: Sequence[object]) -> Any:
     """An RPC server for `topic` on `server`, not started yet."""
-    return oslo_messaging.get_rpc_server(
-        transport,
-        oslo_messaging.Target(topic=topic, server=server),
-        list(endpoints),
-        serializer=RecordSerializer(),
-        access_policy=oslo_messaging.DefaultRPCAccessPolicy,
+    dispatcher = oslo_messaging.RPCDispatcher(
+        list(endpoints), RecordSerializer(), oslo_messaging.DefaultRPCAccessPolicy
     )
+    return _Server(transport, oslo_messaging.Target(topic=topic, server=server), dispatcher)
 
 
 class RpcClient:
@@ -72,6 +84,6 @@ def end_point_target(version: str = '1.0') -> Any:
     return oslo_messaging.Target(version=version)
 
 
-def expected(*kinds: type[Exception]) -> Any:
+def expected(*kinds: type[Exception]) -> Callable[[F], F]:
     """Mark an end-point method whose `kinds` of exception are answers, not faults to be logged."""
-    return oslo_messaging.expected_exceptions(*kinds)
+    return cast(Callable[[F], F], oslo_messaging.expected_exceptions(*kinds))

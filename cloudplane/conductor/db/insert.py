@@ -6,6 +6,17 @@ from sqlalchemy import Connection, Table, insert
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+ROWS_PER_STATEMENT = 500  # SQLite takes 32,766 parameters
+
+
+def insert_rows(conn: Connection, target: Table, rows: list[dict[str, Any]]) -> None:
+    """Insert rows whose values may be SQL (the database's clock), which executemany cannot take."""
+    if len(rows) == 1:
+        conn.execute(insert(target).values(rows[0]))  # the common case: its compiled form is cached
+        return
+    for first in range(0, len(rows), ROWS_PER_STATEMENT):
+        conn.execute(insert(target).values(rows[first : first + ROWS_PER_STATEMENT]))
+
 
 def insert_new(conn: Connection, table: type[Any], rows: list[dict[str, Any]]) -> int:
     """Insert the rows whose keys are not taken, in one statement; how many were."""

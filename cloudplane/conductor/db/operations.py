@@ -4,11 +4,12 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, case, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, case, func, or_, select, update
 
 from cloudplane import states
 from cloudplane.conductor.db import models
 from cloudplane.conductor.db.clock import to_text, utc_now
+from cloudplane.conductor.db.insert import insert_rows
 from cloudplane.conductor.db.session import Raced
 from cloudplane.objects.operation import EventRecord, OperationRecord, StepRecord
 
@@ -152,7 +153,7 @@ def count_active(conn: Connection) -> int:
 
 def add(conn: Connection, rows: list[dict[str, Any]]) -> None:
     """Insert accepted operations."""
-    conn.execute(insert(_OPERATION), rows)
+    insert_rows(conn, _OPERATION, rows)
 
 
 def move(conn: Connection, operation: Active, event: str, values: dict[str, Any] | None = None) -> None:
@@ -200,6 +201,16 @@ def take(conn: Connection, operation: Active, values: dict[str, Any]) -> bool:
     return taken.rowcount == 1
 
 
+def host_name(conn: Connection, host_id: int) -> str:
+    """The name of a host, to which an order is sent."""
+    return str(conn.execute(select(_HOST.c.name).where(_HOST.c.id == host_id)).scalar_one())
+
+
+def note_decision(conn: Connection, operation_id: str, decision_json: str) -> None:
+    """Keep why a server was placed where it was, or nowhere."""
+    conn.execute(update(_OPERATION).where(_OPERATION.c.id == operation_id).values(decision_json=decision_json))
+
+
 def renew(conn: Connection, operation_ids: list[str], lease_s: float) -> None:
     """Leave these operations alone for another lease (but not beyond their deadline): their agent holds them."""
     lease = utc_now(lease_s)
@@ -228,7 +239,7 @@ def add_steps(
         for step in steps
     ]
     if rows:
-        conn.execute(insert(_EVENT), rows)
+        insert_rows(conn, _EVENT, rows)
 
 
 def _record(row: Row[Any], steps: tuple[EventRecord, ...] = ()) -> OperationRecord:

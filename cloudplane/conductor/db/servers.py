@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, inser
 from cloudplane import exceptions, states
 from cloudplane.conductor.db import flavors, models
 from cloudplane.conductor.db.clock import to_text, utc_now
+from cloudplane.conductor.db.insert import insert_rows
 from cloudplane.objects.host import HostInventory
 from cloudplane.objects.server import Address, Fault, Server, ServerQuery
 
@@ -224,7 +225,7 @@ def _record(row: Row[Any], faults: dict[str, Fault]) -> Server:
 
 def add(conn: Connection, rows: list[dict[str, Any]]) -> None:
     """Insert new servers."""
-    conn.execute(insert(_SERVER), rows)
+    insert_rows(conn, _SERVER, rows)
 
 
 def change(conn: Connection, server_id: str, operation_id: str | None, values: dict[str, Any]) -> bool:

@@ -22,6 +22,7 @@ from cloudplane import concurrency, exceptions
 LOG = logging.getLogger(__name__)
 T = TypeVar('T')
 Work = Callable[[Connection], T]
+__all__ = ['Connection', 'Database', 'DatabaseSettings', 'Raced']
 
 # MySQL: deadlock, lock wait timeout, connection gone or lost. PostgreSQL: serialization failure, deadlock.
 _RETRYABLE_MYSQL = {1205, 1213, 2006, 2013, 1927, 3024, 4031}

@@ -1,0 +1,104 @@
+"""How builds end, and how they move to another host while their guest has executed nothing."""
+
+from typing import Any
+
+import msgspec
+
+from cloudplane import states
+from cloudplane.conductor.db import allocations, operations, servers
+from cloudplane.conductor.db.clock import utc_now
+from cloudplane.conductor.db.operations import Active
+from cloudplane.conductor.db.session import Connection, Raced
+from cloudplane.conductor.effects import Effects
+from cloudplane.conductor.operations.base import Handler
+from cloudplane.objects.operation import FinishReport
+
+
+class BuildHandler(Handler):
+    """A build commits here, before its guest executes anything."""
+
+    def succeed(self, conn: Connection, operation: Active, report: FinishReport) -> Effects:
+        """The guest is there, paused. From now on the server has run, and does not move by itself."""
+        values: dict[str, Any] = {
+            'vm_state': states.ACTIVE,
+            'power_state': report.power_state or states.RUNNING,
+            'launched_at': utc_now(),
+        }
+        if report.addresses is not None:
+            values['addresses_json'] = servers.encode(report.addresses)
+        self.end(conn, operation, states.EVENT_DONE, values)
+        return Effects()
+
+    def fail(self, conn: Connection, operation: Active, report: FinishReport) -> Effects:
+        """Another host may do it, if this one is clean; else the server is in ERROR, and the fault says why."""
+        tried = (*operation.excluded, operation.host_id)
+        if report.retryable and report.clean and len(tried) < self._settings.build_hosts:
+            return self._move(conn, operation, stranded=False, tried=True, message=report.message)
+        effects = Effects()
+        values: dict[str, Any] = {'vm_state': states.ERROR}
+        if report.clean:
+            effects.host(allocations.release(conn, operation.server_id))
+            values['host_id'] = None
+        hosts = f' (tried on {len(tried)} hosts, last on {operation.host})' if len(tried) > 1 else ''
+        self.end(
+            conn, operation, states.EVENT_FAILED, values, message=f'{report.message}{hosts}', details=report.details
+        )
+        return effects
+
+    def lose_host(self, conn: Connection, operation: Active) -> Effects | None:
+        """An uncommitted guest has executed nothing: the build goes elsewhere. None: it has no host yet."""
+        if operation.state == states.QUEUED:
+            return None
+        message = f'Host {operation.host} went down during the build'
+        begun = operation.state == states.STARTED
+        return self._move(conn, operation, stranded=begun, tried=begun, message=message)
+
+    def _move(self, conn: Connection, operation: Active, *, stranded: bool, tried: bool, message: str) -> Effects:
+        """Back to a scheduler. `stranded`: something may lie on the old host; `tried`: not there again."""
+        effects = Effects()
+        excluded = operation.excluded
+        if tried and operation.host_id is not None:
+            excluded = (*excluded, operation.host_id)
+        params = msgspec.structs.replace(operation.params, refused=())
+        waiting = {'host_id': None, 'task_state': operation.move.accepted_task}
+        if not servers.change(conn, operation.server_id, operation.id, waiting):
+            raise Raced
+        event = states.EVENT_MOVE if operation.state == states.STARTED else states.EVENT_RELEASE
+        operations.move(
+            conn,
+            operation,
+            event,
+            {
+                'host_id': None,
+                'excluded_json': servers.encode(excluded),
+                'params_json': servers.encode(params),
+                'message': message,
+                'tries': 0,
+                'next_run_at': utc_now(self._settings.wake_up_after_s(0)),
+            },
+        )
+        if stranded:
+            effects.host(allocations.strand(conn, operation.server_id, operation.sequence))
+        else:
+            effects.host(allocations.release(conn, operation.server_id))
+        spec = self._orders.build_spec(operation)
+        effects.builds.append(spec.evolve(excluded_hosts=excluded))
+        return effects
+
+    def no_host(self, conn: Connection, operation: Active, summary: str, *, again: bool, decision_json: str) -> Effects:
+        """A scheduler found no host: `again` because hosts are down (until the deadline), else it is final."""
+        if again:
+            tries = operation.tries + 1
+            wait_s = min(self._settings.wake_up_after_s(tries), max(operation.remaining_s, 0.0))
+            values = {
+                'tries': tries,
+                'message': summary,
+                'decision_json': decision_json,
+                'next_run_at': utc_now(wait_s),
+            }
+            operations.take(conn, operation, values)
+            return Effects()
+        values = {'vm_state': states.ERROR}
+        self.end(conn, operation, states.EVENT_GIVE_UP, values, message=summary)
+        operations.note_decision(conn, operation.id, decision_json)
+        return Effects()

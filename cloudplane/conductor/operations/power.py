@@ -1,0 +1,18 @@
+"""How start, stop and reboots end."""
+
+from cloudplane import states
+from cloudplane.conductor.db.operations import Active
+from cloudplane.conductor.db.session import Connection
+from cloudplane.conductor.effects import Effects
+from cloudplane.conductor.operations.base import OnHostHandler
+from cloudplane.objects.operation import FinishReport
+
+
+class PowerHandler(OnHostHandler):
+    """Start, stop, soft and hard reboot."""
+
+    def succeed(self, conn: Connection, operation: Active, report: FinishReport) -> Effects:
+        """The guest is as it was asked to be."""
+        values = {'vm_state': operation.move.done, 'power_state': report.power_state}
+        self.end(conn, operation, states.EVENT_DONE, values)
+        return Effects()
