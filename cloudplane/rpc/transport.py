@@ -6,6 +6,7 @@ from typing import Any, TypeVar, cast
 
 import oslo_messaging
 from oslo_config import cfg
+from oslo_messaging.rpc.server import RPCServer
 
 from cloudplane import concurrency, exceptions
 from cloudplane.context import RequestContext
@@ -29,7 +30,7 @@ def get_transport(conf: cfg.ConfigOpts, url: str | None = None) -> Any:
     return oslo_messaging.get_rpc_transport(conf, url=url, allowed_remote_exmods=REMOTE_EXCEPTION_MODULES)
 
 
-class _Server(oslo_messaging.RPCServer):  # type: ignore[misc]  # oslo.messaging has no types
+class _Server(RPCServer):  # type: ignore[misc]  # oslo.messaging has no types
     """oslo.messaging's server, with the standard library's pool under threads.
 
     Its own pool there keeps idle threads that wake once a second, and takes up to a second to stop.
