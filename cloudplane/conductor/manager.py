@@ -5,7 +5,7 @@ from cloudplane.conductor.accept import ACCEPT, Acceptor
 from cloudplane.conductor.agents import Agents
 from cloudplane.conductor.claims import Claimer
 from cloudplane.conductor.db import flavors, hosts, keypairs, operations, servers
-from cloudplane.conductor.db.session import Database
+from cloudplane.conductor.db.session import Connection, Database
 from cloudplane.conductor.effects import Announcer
 from cloudplane.conductor.execution import Executor
 from cloudplane.conductor.host_admin import HostAdmin
@@ -97,7 +97,7 @@ class ConductorManager:
     ) -> tuple[OperationRecord, ...]:
         """The operations of a server, newest first."""
 
-        def read(conn: operations.Connection) -> tuple[OperationRecord, ...]:
+        def read(conn: Connection) -> tuple[OperationRecord, ...]:
             servers.must_exist(conn, server_id, project_id)
             return tuple(operations.history(conn, server_id))
 
@@ -109,7 +109,7 @@ class ConductorManager:
     ) -> OperationRecord:
         """The operation of a request, with its steps."""
 
-        def read(conn: operations.Connection) -> OperationRecord:
+        def read(conn: Connection) -> OperationRecord:
             servers.must_exist(conn, server_id, project_id)
             found = operations.history(conn, server_id, request_id)
             if not found:

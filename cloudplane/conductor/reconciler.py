@@ -16,6 +16,7 @@ from cloudplane.conductor.db.clock import utc_now
 from cloudplane.conductor.db.operations import Active
 from cloudplane.conductor.db.session import Connection, Database
 from cloudplane.conductor.effects import Announcer, Effects
+from cloudplane.conductor.image_sweeper import ImageSweeper
 from cloudplane.conductor.operations import Handlers
 from cloudplane.conductor.orders import Orders
 from cloudplane.conductor.settings import ConductorSettings
@@ -38,9 +39,11 @@ class Reconciler:
         orders: Orders,
         announcer: Announcer,
         acceptor: Acceptor,
+        sweeper: ImageSweeper,
     ) -> None:
         self._database, self._settings = database, settings
         self._handlers, self._orders, self._announcer, self._acceptor = handlers, orders, announcer, acceptor
+        self._sweeper = sweeper
         self._suspected: set[int] = set()  # hosts whose silence a grace was started for
         self._ticks = 0
         self._stopped = threading.Event()
@@ -79,6 +82,7 @@ class Reconciler:
         self._ticks += 1
         if self._ticks % HOUSEKEEPING_TICKS == 1:
             self._database.write(idempotency.expire)
+            self._sweeper.sweep()
 
     # Hosts
 

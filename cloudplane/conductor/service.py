@@ -15,12 +15,14 @@ from cloudplane.conductor.effects import Announcer
 from cloudplane.conductor.execution import Executor
 from cloudplane.conductor.feed import HostFeed
 from cloudplane.conductor.host_admin import HostAdmin
+from cloudplane.conductor.image_sweeper import ImageSweeper
 from cloudplane.conductor.manager import ConductorManager
 from cloudplane.conductor.operations import Handlers
 from cloudplane.conductor.orders import Orders
 from cloudplane.conductor.reconciler import Reconciler
 from cloudplane.conductor.settings import ConductorSettings
 from cloudplane.conductor.vault import Vault
+from cloudplane.images.store import ImageStore
 from cloudplane.rpc.transport import CONDUCTOR_TOPIC, get_server
 from cloudplane.rpcapi.compute import ComputeAPI
 from cloudplane.rpcapi.scheduler import SchedulerAPI
@@ -42,6 +44,7 @@ class ConductorService:
         host: str,
         scheduler: SchedulerAPI,
         compute: ComputeAPI,
+        images: ImageStore,
         heartbeat_s: float,
     ) -> None:
         self._database, self._host, self._heartbeat_s = database, host, heartbeat_s
@@ -51,7 +54,8 @@ class ConductorService:
         self._feed = HostFeed(database, scheduler)
         announcer = Announcer(self._feed, scheduler, compute)
         acceptor = Acceptor(database, settings, handlers, orders, vault)
-        self.reconciler = Reconciler(database, settings, handlers, orders, announcer, acceptor)
+        sweeper = ImageSweeper(database, images)
+        self.reconciler = Reconciler(database, settings, handlers, orders, announcer, acceptor, sweeper)
         self._claimer = Claimer(database, settings, handlers, orders, announcer)
         self.manager = ConductorManager(
             database,

@@ -16,9 +16,11 @@ import abc
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Self
 
 import msgspec
 
+from cloudplane.compute.virt.host_settings import HostSettings
 from cloudplane.objects.host import HostInventory
 from cloudplane.objects.operation import GuestSpec
 from cloudplane.objects.server import Address
@@ -63,6 +65,11 @@ class Driver(abc.ABC):
 
     # Whether builds need the image's bytes on the host (libvirt), or only its name (fake).
     needs_image_files: bool = True
+
+    @classmethod
+    @abc.abstractmethod
+    def from_conf(cls, conf: Any, host: HostSettings, state_path: Path) -> Self:
+        """The driver that a configuration describes. Called by cmd/ alone: nothing else reads options."""
 
     @abc.abstractmethod
     def start(self) -> None:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Self
 
 from cloudplane.compute.virt.driver import Driver, GuestInfo, Progress, Token
 from cloudplane.compute.virt.host_settings import HostSettings
@@ -23,7 +23,7 @@ from cloudplane.compute.virt.libvirt.events import Event, Events
 from cloudplane.compute.virt.libvirt.guest import Guest
 from cloudplane.compute.virt.libvirt.marks import Marks
 from cloudplane.compute.virt.libvirt.network import Network
-from cloudplane.compute.virt.libvirt.settings import LibvirtSettings
+from cloudplane.compute.virt.libvirt.settings import LibvirtSettings, settings_from
 from cloudplane.compute.virt.libvirt.snapshot import Snapshots
 from cloudplane.compute.virt.libvirt.storage import GuestRecord, Storage
 from cloudplane.concurrency import BlockingPool
@@ -62,6 +62,11 @@ class LibvirtDriver(Driver):
         self._on_power_change: Callable[[str], None] = lambda _server_id: None
 
     # The host
+
+    @classmethod
+    def from_conf(cls, conf: Any, host: HostSettings, state_path: Path) -> Self:
+        """See Driver."""
+        return cls(settings_from(conf.libvirt), host, state_path)
 
     def start(self) -> None:
         """See the contract."""

@@ -1,0 +1,1 @@
+"""One thin main per process: the only place that reads the configuration and connects things."""
