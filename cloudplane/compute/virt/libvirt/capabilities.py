@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any, Final
 
+import libvirt
 import msgspec
 
 from cloudplane.compute.virt.host_settings import HostSettings
@@ -44,8 +45,10 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 def read(connection: Any) -> Capabilities:
     """Ask libvirt. In a native thread."""
     text = connection.getCapabilities()
-    _model, memory_mb, vcpus, *_rest = connection.getInfo()
-    return parse(text, vcpus=vcpus, memory_mb=memory_mb, qemu_version=connection.getVersion())
+    vcpus = connection.getInfo()[2]
+    # Not getInfo()'s memory: that counts what is populated at the moment, which changes where memory is ballooned.
+    memory = connection.getMemoryStats(libvirt.VIR_NODE_MEMORY_STATS_ALL_CELLS)
+    return parse(text, vcpus=vcpus, memory_mb=memory['total'] // 1024, qemu_version=connection.getVersion())
 
 
 def parse(text: str, *, vcpus: int, memory_mb: int, qemu_version: int) -> Capabilities:

@@ -1,7 +1,4 @@
-"""The NAT network that guests are connected to, and the fixed DHCP leases that make an address known before the boot.
-
-libvirt refuses a second entry with the same address, hardware address or name: that settles races between processes.
-"""
+"""The NAT network that guests are connected to, and who has which of its addresses. How that is noted: addresses.py."""
 
 import contextlib
 import logging
@@ -11,7 +8,7 @@ from typing import Any, Final
 import libvirt
 
 from cloudplane.compute.virt.libvirt import addresses
-from cloudplane.compute.virt.libvirt.addresses import Lease, NetworkView
+from cloudplane.compute.virt.libvirt.addresses import NetworkView, Reservation
 from cloudplane.compute.virt.libvirt.connection import Connection
 from cloudplane.compute.virt.libvirt.settings import LibvirtSettings
 from cloudplane.exceptions import ConfigurationError, GuestError
@@ -46,37 +43,35 @@ class Network:
             view = self._connection.call(f'prepare the network {self._name}', lambda it: _view(self._active(it)))
         except ValueError as error:
             raise ConfigurationError(f'[libvirt] network_cidr: {error}') from error
-        if view is None:
+        if not view.slots:
             raise ConfigurationError(
-                f'The libvirt network {self._name} has no IPv4 addresses: remove it with `virsh net-undefine`, or set '
-                '[libvirt] network_name to another one'
+                f'The libvirt network {self._name} was not made by cloudplane: set [libvirt] network_name to another '
+                f'name, or remove it (virsh net-destroy {self._name}; virsh net-undefine {self._name})'
             )
-        if str(view.subnet) != self._cidr:
+        if view.subnet != self._cidr:
             LOG.warning('The network %s exists with %s, not %s: used as it is', self._name, view.subnet, self._cidr)
 
     def reserve(self, server_id: str) -> Address:
         """The address of a server: the one that it has, or a free one."""
         for _ in range(_TRIES):
             with self._choosing, contextlib.suppress(_Taken):
-                lease = self._connection.call(
+                return self._connection.call(
                     f'reserve an address for {server_id}', lambda it: self._reserve(self._active(it), server_id)
                 )
-                return Address(network=self._name, address=lease.address, mac=lease.mac)
         raise GuestError(f'No address could be reserved in the network {self._name}: others were always faster')
 
     def restore(self, server_id: str, address: Address) -> None:
         """Give a server the address again that it had, if the network has lost it."""
-        lease = Lease(name=addresses.lease_name(server_id, self._host), mac=address.mac, address=address.address)
+        wanted = Reservation(name=addresses.reservation_name(server_id, self._host), address=address.address)
 
         def repair(libvirtd: Any) -> None:
             network = self._active(libvirtd)
-            view = self._require(network)
-            found = view.lease_of(lease.name)
-            if found == lease:
+            found = _view(network).reservation_of(wanted.name)
+            if found == wanted:
                 return
             if found is not None:
                 _update(network, libvirt.VIR_NETWORK_UPDATE_COMMAND_DELETE, found)
-            _update(network, libvirt.VIR_NETWORK_UPDATE_COMMAND_ADD_LAST, lease)
+            _update(network, libvirt.VIR_NETWORK_UPDATE_COMMAND_ADD_LAST, wanted)
 
         try:
             self._connection.call(f'restore the address of {server_id}', repair)
@@ -85,49 +80,41 @@ class Network:
 
     def release(self, server_id: str) -> None:
         """Give a server's address back. It has none: nothing."""
-        name = addresses.lease_name(server_id, self._host)
+        name = addresses.reservation_name(server_id, self._host)
 
         def remove(libvirtd: Any) -> None:
             network = self._find(libvirtd)
-            view = _view(network) if network is not None else None
-            lease = view.lease_of(name) if view is not None else None
-            if lease is not None:
+            found = _view(network).reservation_of(name) if network is not None else None
+            if found is not None:
                 with contextlib.suppress(_Taken):  # it went away meanwhile
-                    _update(network, libvirt.VIR_NETWORK_UPDATE_COMMAND_DELETE, lease)
+                    _update(network, libvirt.VIR_NETWORK_UPDATE_COMMAND_DELETE, found)
 
         self._connection.call(f'release the address of {server_id}', remove)
 
     def server_ids(self) -> set[str]:
         """The servers of this host that have an address."""
 
-        def look(libvirtd: Any) -> NetworkView | None:
+        def look(libvirtd: Any) -> tuple[Reservation, ...]:
             network = self._find(libvirtd)
-            return _view(network) if network is not None else None
+            return _view(network).reservations if network is not None else ()
 
-        view = self._connection.call(f'look at the network {self._name}', look)
-        names = [addresses.server_of(lease.name, self._host) for lease in view.leases] if view else []
-        return {server_id for server_id in names if server_id is not None}
+        found = self._connection.call(f'look at the network {self._name}', look)
+        servers = (addresses.server_of(reservation.name, self._host) for reservation in found)
+        return {server_id for server_id in servers if server_id is not None}
 
     # In a native thread.
 
-    def _reserve(self, network: Any, server_id: str) -> Lease:
-        view = self._require(network)
-        name = addresses.lease_name(server_id, self._host)
-        found = view.lease_of(name)
-        if found is not None:
-            return found
-        address = addresses.choose_address(view, _in_use(network))
-        if address is None:
-            raise GuestError(f'Every address of the network {self._name} ({view.subnet}) is taken')
-        lease = Lease(name=name, mac=addresses.free_mac(server_id, view.leases), address=address)
-        _update(network, libvirt.VIR_NETWORK_UPDATE_COMMAND_ADD_LAST, lease)
-        return lease
-
-    def _require(self, network: Any) -> NetworkView:
+    def _reserve(self, network: Any, server_id: str) -> Address:
         view = _view(network)
-        if view is None:
-            raise GuestError(f'The network {self._name} has no IPv4 addresses any more')
-        return view
+        name = addresses.reservation_name(server_id, self._host)
+        found = view.reservation_of(name)
+        address = found.address if found is not None else view.free_address()
+        if address is None:
+            raise GuestError(f'All {len(view.slots)} addresses of the network {self._name} are taken')
+        if found is None:
+            wanted = Reservation(name=name, address=address)
+            _update(network, libvirt.VIR_NETWORK_UPDATE_COMMAND_ADD_LAST, wanted)
+        return Address(network=self._name, address=address, mac=addresses.mac_of(address))
 
     def _find(self, libvirtd: Any) -> Any:
         try:
@@ -146,25 +133,19 @@ class Network:
             try:
                 network.create()
             except libvirt.libvirtError:
-                if not network.isActive():  # somebody else has started it
+                if not network.isActive():  # else somebody was faster
                     raise
         return network
 
 
-def _view(network: Any) -> NetworkView | None:
+def _view(network: Any) -> NetworkView:
     return addresses.parse_network(network.XMLDesc())
 
 
-def _in_use(network: Any) -> frozenset[str]:
-    """What dnsmasq has given out and not yet forgotten: it would refuse such an address to another guest."""
-    return frozenset(lease['ipaddr'] for lease in network.DHCPLeases())
-
-
-def _update(network: Any, command: int, lease: Lease) -> None:
+def _update(network: Any, command: int, reservation: Reservation) -> None:
     try:
-        network.update(command, libvirt.VIR_NETWORK_SECTION_IP_DHCP_HOST, -1, lease.to_xml(), _EVERYWHERE)
+        network.update(command, libvirt.VIR_NETWORK_SECTION_DNS_HOST, -1, reservation.to_xml(), _EVERYWHERE)
     except libvirt.libvirtError as error:
-        # "there is an existing dhcp host entry …", or it is gone already
-        if error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID:
+        if error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID:  # it is there already, or not there any more
             raise _Taken(error.get_error_message()) from error
         raise
