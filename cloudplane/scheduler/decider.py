@@ -49,11 +49,9 @@ class Decider:
         """Place the servers of a batch and send their claims."""
         with DECIDE, self._table.lock:
             self._table.expire()
-            specs = [spec for wake_up in batch for spec in wake_up.specs if not self._table.is_assumed(spec)]
-            selections = self._select(specs)
-            for spec, selection in zip(specs, selections, strict=True):
-                if selection.hosts:
-                    self._table.assume(spec, selection.hosts[0])
+            selections = self._select(
+                [spec for wake_up in batch for spec in wake_up.specs if not self._table.is_assumed(spec)]
+            )
         if selections:
             _log(selections)
             self._claim(_context(batch), selections)
@@ -61,17 +59,21 @@ class Decider:
     def _select(self, specs: Sequence[BuildSpec]) -> tuple[Selection, ...]:
         """Selections for a batch; if a plug-in fails, one by one, so that only what it fails on suffers."""
         try:
-            return self._select_all(specs)
+            return self._select_and_assume(specs)
         except PluginFailed:
             return tuple(self._select_or_refuse(spec) for spec in specs)
 
-    def _select_all(self, specs: Sequence[BuildSpec]) -> tuple[Selection, ...]:
+    def _select_and_assume(self, specs: Sequence[BuildSpec]) -> tuple[Selection, ...]:
         plugins = self._plugins
-        return select(specs, self._table.view(), plugins.filters, plugins.weighers, self._settings)
+        selections = select(specs, self._table.view(), plugins.filters, plugins.weighers, self._settings)
+        for spec, selection in zip(specs, selections, strict=True):
+            if selection.hosts:
+                self._table.assume(spec, selection.hosts[0])
+        return selections
 
     def _select_or_refuse(self, spec: BuildSpec) -> Selection:
         try:
-            return self._select_all([spec])[0]
+            return self._select_and_assume([spec])[0]
         except PluginFailed as error:
             LOG.exception('Server %s cannot be placed', spec.server_id)
             return Selection(

@@ -128,7 +128,6 @@ def _load(namespace: str, names: tuple[str, ...], kinds: tuple[type, ...]) -> di
         name_order=True,
         on_missing_entrypoints_callback=lambda missing: _refuse_missing(namespace, missing),
         on_load_failure_callback=_refuse_broken,
-        warn_on_missing_entrypoint=False,
     )
     return {extension.name: _make(namespace, extension, kinds) for extension in found}
 

@@ -22,6 +22,7 @@ from cloudplane.scheduler.table_view import RESOURCES, Ints, Slots, TableView
 Weights = NDArray[np.float64]
 
 _MIXER = np.uint64(0x9E3779B97F4A7C15)  # odd and without pattern: a multiplication with it scatters consecutive ids
+_HALF = np.uint64(32)
 
 
 class Ranked(NamedTuple):
@@ -58,7 +59,7 @@ class Ranking:
         self._hosts = hosts.take(self._slots)
         self._taken = np.zeros(len(best), dtype=np.int64)
         self._ids: list[int] = self._hosts.ids.tolist()
-        ties = ((self._hosts.ids.astype(np.uint64) ^ np.uint64(salt)) * _MIXER).tolist()
+        ties = _ties(self._hosts.ids, salt)
         self._heap = [Ranked(-weight, ties[place], place) for place, weight in enumerate(weights[best].tolist())]
         heapq.heapify(self._heap)
         self._stale: Ranked | None = None  # the host that was used last: ranked again when somebody asks
@@ -139,6 +140,14 @@ def _total(count: int, scales: Sequence[_Scale]) -> Weights:
     for scale in scales:
         total += scale.weights
     return total
+
+
+def _ties(ids: Ints, salt: int) -> list[int]:
+    """A number for each host that looks drawn by lot, and is another one for another `salt`."""
+    mixed = (ids.astype(np.uint64) + np.uint64(salt)) * _MIXER
+    mixed = (mixed ^ (mixed >> _HALF)) * _MIXER
+    drawn: list[int] = (mixed ^ (mixed >> _HALF)).tolist()
+    return drawn
 
 
 def _best(weights: Weights, count: int, salt: int) -> Slots:
