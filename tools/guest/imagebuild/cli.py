@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,10 +23,14 @@ class Settings:
 
 @dataclass(frozen=True)
 class Recipe:
-    """An image that can be built. build(settings, scratch folder, image file) makes it."""
+    """An image that can be built, and the parts of tools/guest that it is made of.
+
+    build(settings, scratch folder, image file) makes it.
+    """
 
     name: str
     description: str
+    sources: Sequence[str]
     build: Callable[[Settings, Path, Path], None]
 
 
@@ -67,7 +71,8 @@ def make(recipe: Recipe, arguments: argparse.Namespace) -> None:
     def build(scratch: Path, image: Path) -> None:
         recipe.build(settings, scratch, image)
 
-    digest = store.recipe_digest([TOOLS / f'build-{recipe.name}', TOOLS / 'guest'])
+    sources = [TOOLS / 'guest' / source for source in ('imagebuild', *recipe.sources)]
+    digest = store.recipe_digest(sources)
     image = store.obtain(recipe.name, digest, cache, build, rebuild=arguments.rebuild)
     store.deliver(image, arguments.output.absolute())
     say(f'{arguments.output}: {arguments.output.stat().st_size / 1e6:.1f} MB')

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagebuild.commands import as_root, run
+from imagebuild.commands import BuildError, as_root, run
 
 MIB = 1024 * 1024
-SECTORS_PER_MIB = MIB // 512
+SECTOR_BYTES = 512
+SECTORS_PER_MIB = MIB // SECTOR_BYTES
 # The space before the first partition is where boot loaders expect room.
 FIRST_PARTITION_MIB = 1
 BOOT_CODE_BYTES = 440
@@ -56,8 +57,13 @@ def make_sparse(file: Path, size_mib: int) -> None:
         opened.truncate(size_mib * MIB)
 
 
-def join_partitions(disk: Path, partitions: Sequence[Partition], boot_code: bytes) -> Path:
-    """A disk with an MBR partition table, whose partitions follow one another; the first one is the active one."""
+def join_partitions(disk: Path, partitions: Sequence[Partition], boot_code: bytes, *, after_mbr: bytes = b'') -> Path:
+    """A disk with an MBR partition table, whose partitions follow one another; the first one is the active one.
+
+    What a boot loader wants right behind the MBR has its place before the first partition.
+    """
+    if len(after_mbr) > FIRST_PARTITION_MIB * MIB - SECTOR_BYTES:
+        raise BuildError(f'the boot loader is too large: {len(after_mbr)} bytes')
     make_sparse(disk, FIRST_PARTITION_MIB + sum(partition.size_mib for partition in partitions))
     start_mib = FIRST_PARTITION_MIB
     table = b''
@@ -66,7 +72,7 @@ def join_partitions(disk: Path, partitions: Sequence[Partition], boot_code: byte
         run(['dd', f'if={partition.file}', f'of={disk}', 'bs=1M', f'seek={start_mib}', 'conv=notrunc,sparse'])
         start_mib += partition.size_mib
     with disk.open('r+b') as file:
-        file.write(master_boot_record(boot_code, table))
+        file.write(master_boot_record(boot_code, table) + after_mbr)
     return disk
 
 

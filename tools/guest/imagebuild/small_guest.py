@@ -1,15 +1,16 @@
 """The small guest: busybox and dropbear on Debian's cloud kernel."""
 
-import shutil
 from pathlib import Path
 
 from imagebuild import disk, packages
 from imagebuild.cli import Settings
 from imagebuild.commands import BuildError, run, say
+from imagebuild.files import copy_file, copy_tree
 from imagebuild.initrd import write_initrd
 from imagebuild.kernel import Kernel
 
-SOURCES = Path(__file__).resolve().parent.parent
+GUEST = Path(__file__).resolve().parent.parent
+SOURCES = ('initrd', 'rootfs', 'syslinux.cfg')
 
 # Programs that the build runs.
 HOST_PACKAGES = ('dosfstools', 'e2fsprogs', 'mtools', 'qemu-utils', 'syslinux', 'syslinux-common')
@@ -64,7 +65,7 @@ def fetch(package_cache: Path) -> tuple[Path, list[Path]]:
 def make_boot_partition(scratch: Path, kernel: Kernel, unpacked: Path) -> Path:
     """The partition that the BIOS boots: syslinux, its configuration, the kernel and the initrd."""
     write_initrd(make_initrd_tree(scratch, kernel, unpacked), scratch / 'initrd.gz')
-    content = {'vmlinuz': kernel.image, 'initrd.gz': scratch / 'initrd.gz', 'syslinux.cfg': SOURCES / 'syslinux.cfg'}
+    content = {'vmlinuz': kernel.image, 'initrd.gz': scratch / 'initrd.gz', 'syslinux.cfg': GUEST / 'syslinux.cfg'}
     boot = disk.make_fat(scratch / 'boot.fat', BOOT_MIB, content, label='GUESTBOOT')
     run(['syslinux', '--install', boot])
     return boot
@@ -73,7 +74,7 @@ def make_boot_partition(scratch: Path, kernel: Kernel, unpacked: Path) -> Path:
 def make_initrd_tree(scratch: Path, kernel: Kernel, unpacked: Path) -> Path:
     """The files of the initrd."""
     tree = scratch / 'initrd'
-    copy_file(SOURCES / 'initrd' / 'init', tree / 'init')
+    copy_file(GUEST / 'initrd' / 'init', tree / 'init')
     copy_file(unpacked / 'bin' / 'busybox', tree / 'bin' / 'busybox')
     for applet in INITRD_APPLETS:
         (tree / 'bin' / applet).symlink_to('busybox')
@@ -93,9 +94,7 @@ def make_root_tree(scratch: Path, unpacked: Path) -> Path:
         copy_file(unpacked / program, tree / program)
     copy_libraries(unpacked, tree)
     link_applets(unpacked / 'bin' / 'busybox', tree)
-    source = SOURCES / 'rootfs'
-    for path in sorted(path for path in source.rglob('*') if path.is_file()):
-        copy_file(path, tree / path.relative_to(source))
+    copy_tree(GUEST / 'rootfs', tree)
     for name, mode in PRIVATE_MODES.items():
         (tree / name).chmod(mode)
     return tree
@@ -123,11 +122,3 @@ def link_applets(busybox: Path, tree: Path) -> None:
         link.parent.mkdir(parents=True, exist_ok=True)
         if not link.exists():
             link.symlink_to('/bin/busybox')
-
-
-def copy_file(source: Path, target: Path) -> None:
-    """Copy a file with one of two modes, whatever the umask of the checkout or of the caller was."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
-    shutil.copyfile(source, target)
-    target.chmod(0o755 if source.stat().st_mode & 0o100 else 0o644)
