@@ -1,0 +1,1 @@
+"""JSON schemas of requests, queries and answers: data, one module per noun. Compiled where the routes are."""

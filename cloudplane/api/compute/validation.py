@@ -1,0 +1,56 @@
+"""Checks requests against their JSON schemas, which are compiled once, and says where a request is wrong."""
+
+import base64
+import binascii
+import ipaddress
+from typing import Any, Final
+
+from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.exceptions import ValidationError, best_match
+
+from cloudplane.exceptions import BadRequest
+
+Schema = dict[str, Any]
+
+FORMATS: Final = FormatChecker(formats=())
+_MAX_TEXT: Final = 300
+
+
+@FORMATS.checks('ipv4', raises=ValueError)
+def _is_ipv4(value: object) -> bool:
+    return not isinstance(value, str) or value == '' or bool(ipaddress.IPv4Address(value))
+
+
+@FORMATS.checks('ipv6', raises=ValueError)
+def _is_ipv6(value: object) -> bool:
+    return not isinstance(value, str) or value == '' or bool(ipaddress.IPv6Address(value))
+
+
+@FORMATS.checks('base64', raises=(binascii.Error, ValueError))
+def _is_base64(value: object) -> bool:
+    if isinstance(value, str):
+        base64.b64decode(''.join(value.split()), validate=True)
+    return True
+
+
+class Validator:
+    """One schema, ready for use."""
+
+    def __init__(self, schema: Schema) -> None:
+        Draft202012Validator.check_schema(schema)
+        self._compiled = Draft202012Validator(schema, format_checker=FORMATS)
+
+    def check(self, value: object, what: str = '') -> None:
+        """BadRequest, with the path to what is wrong. `what` is put before it: a query parameter, for example."""
+        if self._compiled.is_valid(value):
+            return
+        error = best_match(self._compiled.iter_errors(value))
+        assert error is not None
+        raise BadRequest(f'Invalid input at {what}{error.json_path}: {_words(error)}')
+
+
+def _words(error: ValidationError) -> str:
+    """What is wrong. A schema may say with `description` what a pattern or format stands for."""
+    if error.validator in ('pattern', 'format') and isinstance(error.schema, dict) and 'description' in error.schema:
+        return f'it must be {error.schema["description"]}'
+    return error.message if len(error.message) <= _MAX_TEXT else f'{error.message[:_MAX_TEXT]}…'
