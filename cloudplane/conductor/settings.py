@@ -1,5 +1,7 @@
 """What the conductor is configured with, as plain values: options are read once, here."""
 
+import types
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -19,7 +21,9 @@ class ConductorSettings(msgspec.Struct, frozen=True, kw_only=True):
     grace_s: float = 20
     tries: int = 5
     build_hosts: int = 3
-    deadlines_s: dict[str, float] = {'power': 180, 'delete': 600, 'build': 900, 'snapshot': 3600}
+    deadlines_s: Mapping[str, float] = types.MappingProxyType(
+        {'power': 180, 'delete': 600, 'build': 900, 'snapshot': 3600}
+    )
     idempotency_s: float = 86400
     max_queued_operations: int = 10000
     quota: Amounts = Amounts(instances=10, cores=20, ram_mb=51200)

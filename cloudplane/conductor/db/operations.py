@@ -78,7 +78,7 @@ _OWN = (
     'id', 'server_id', 'kind', 'state', 'sequence', 'attempt', 'tries', 'host_id', 'request_id', 'project_id',
     'user_id', 'vm_state', 'message', 'next_run_at',
 )  # fmt: skip
-_SERVER_COLUMNS = [_SERVER.c[column.name].label(f'server_{column.name}') for column in _SERVER.c]
+_SERVER_COLUMNS = [_SERVER.c[column.name].label(f'of_server_{column.name}') for column in _SERVER.c]
 
 
 class _ServerPart:
@@ -88,7 +88,7 @@ class _ServerPart:
         self._row = row
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._row, f'server_{name}')
+        return getattr(self._row, f'of_server_{name}')
 
 
 def _select() -> Any:
