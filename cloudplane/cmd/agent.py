@@ -3,6 +3,7 @@
 from typing import Any
 
 from cloudplane.compute.service import ComputeService
+from cloudplane.compute.virt.driver import Driver
 from cloudplane.rpc.transport import COMPUTE_TOPIC, get_server
 
 
@@ -12,6 +13,11 @@ class Agent:
     def __init__(self, service: ComputeService, transport: Any, host: str) -> None:
         self._service = service
         self._server = get_server(transport, COMPUTE_TOPIC, host, [service.manager])
+
+    @property
+    def driver(self) -> Driver:
+        """The hypervisor, for tests."""
+        return self._service.driver
 
     def start(self) -> None:
         """Take the host, listen, register."""

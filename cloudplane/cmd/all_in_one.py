@@ -24,12 +24,12 @@ def main() -> None:
 def run(conf: Any) -> None:
     """Make the services, and run them."""
     from cloudplane.cmd import wiring
-    from cloudplane.cmd.launcher import Launcher
+    from cloudplane.cmd.launcher import Launcher, Runnable
 
     bus = wiring.clients(conf, 'inproc://')
     images = wiring.image_store(conf)
     api = wiring.api(conf, bus, images)
-    services = [
+    services: list[Runnable] = [
         wiring.conductor(conf, bus, images),
         wiring.scheduler(conf, bus),
         wiring.compute(conf, bus, images),

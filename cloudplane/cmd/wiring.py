@@ -108,7 +108,7 @@ def hypervisor(conf: Any) -> 'Driver':
 
     name = conf.compute.driver
     try:
-        kind = stevedore_driver.DriverManager('cloudplane.compute.drivers', name, warn_on_missing_entrypoint=False)
+        kind: Any = stevedore_driver.DriverManager('cloudplane.compute.drivers', name, warn_on_missing_entrypoint=False)
     except stevedore_exception.NoMatches as error:
         raise exceptions.ConfigurationError(f'[compute] driver: there is no driver {name!r}') from error
     except Exception as error:
