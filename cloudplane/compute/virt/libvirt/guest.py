@@ -180,7 +180,11 @@ class Guest:
                 return
             self._ours(domain)
             _cut_power(domain)
-            domain.undefineFlags(_UNDEFINE)
+            try:
+                domain.undefineFlags(_UNDEFINE)
+            except libvirt.libvirtError as error:
+                if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:  # one without a definition goes with its power
+                    raise
 
         self._call('remove', undefine)
 
