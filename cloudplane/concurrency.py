@@ -214,6 +214,8 @@ class WsgiServer(Protocol):
 
 def wsgi_server(listener: socket.socket, application: Any, *, threads: int, keepalive_s: float) -> WsgiServer:
     """A WSGI server for the active backend on a bound, listening socket; `threads` requests at a time."""
+    # Headers and body are two writes: without this the second waits for the client's delayed acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if _State.backend == 'eventlet':
         return _EventletWsgi(listener, application, threads, keepalive_s)
     return _CherootWsgi(listener, application, threads, keepalive_s)
