@@ -6,6 +6,7 @@ ordinary thread. Nobody may rely on events alone: while libvirtd is restarted, s
 
 import contextlib
 import logging
+import queue
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -93,16 +94,18 @@ class Events:
     def __init__(self, on_event: Callable[[Event], None]) -> None:
         self._on_event = on_event
         self._inbox: Inbox[Event | None] = Inbox()
+        self._for_listener: queue.Queue[Event | None] = queue.Queue()
         self._watches: list[tuple[str, Watch]] = []
         self._watching = threading.Lock()
         self._registered: dict[int, list[int]] = {}  # by id of the connection
 
     def start(self) -> None:
-        """Begin to hand out events, in a thread of our own."""
+        """Begin to hand out events, in threads of our own: a slow listener must not delay those who wait."""
         threading.Thread(target=self._dispatch, name='libvirt-dispatch', daemon=True).start()
+        threading.Thread(target=self._listen, name='libvirt-listen', daemon=True).start()
 
     def stop(self) -> None:
-        """End that thread."""
+        """End those threads."""
         self._inbox.put(None)
 
     def register(self, connection: Any) -> None:
@@ -144,9 +147,14 @@ class Events:
                 watches = [watch for domain_uuid, watch in self._watches if domain_uuid == event.domain_uuid]
             for watch in watches:
                 watch.tell(event.kind)
+            self._for_listener.put(event)
+        self._for_listener.put(None)
+
+    def _listen(self) -> None:
+        while (event := self._for_listener.get()) is not None:
             try:
                 self._on_event(event)
-            except Exception:  # one listener's failure must not silence the events that follow
+            except Exception:  # one failure must not silence the events that follow
                 LOG.exception('The event %s was not handled', event)
 
     # Called by libvirt in the native thread of the event loop.

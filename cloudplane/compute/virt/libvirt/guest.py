@@ -172,11 +172,12 @@ class Guest:
         self._call('restart', start)
 
     def remove(self) -> None:
-        """Turn it off and forget its definition. Not there, or not ours: nothing."""
+        """Turn it off and forget its definition. Not there, or another agent's: nothing."""
 
         def undefine(libvirtd: Any) -> None:
             domain = _find(libvirtd, self._server_id)
-            if domain is None:
+            found = marks.read(domain) if domain is not None else None
+            if domain is None or (found is not None and found.host != self._host):
                 return
             self._ours(domain)
             _cut_power(domain)

@@ -10,11 +10,13 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, Final
 
 import libvirt
 
+from cloudplane.compute import overlay
 from cloudplane.compute.virt.driver import Progress
 from cloudplane.compute.virt.libvirt import domain_xml, events
 from cloudplane.compute.virt.libvirt.events import Events
@@ -26,9 +28,27 @@ from cloudplane.exceptions import Cancelled, GuestError, GuestNotFound
 LOG = logging.getLogger(__name__)
 
 _LOOK_S: Final = 0.2
+_WITH_US: Final = ('setpriv', '--pdeathsig', 'KILL')  # of util-linux: kills what follows when our thread ends
 _ABORT_S: Final = 30.0
 _PERCENT: Final = re.compile(rb'\((\d+\.\d+)/100%\)')
+_DONE: Final = 'done'
+_TURNED_OFF: Final = 'the guest was turned off'
 _ENDED: Final = (libvirt.VIR_DOMAIN_JOB_COMPLETED, libvirt.VIR_DOMAIN_JOB_FAILED, libvirt.VIR_DOMAIN_JOB_CANCELLED)
+
+
+class _Growing:
+    """Keeps a count of bytes growing when the work begins anew, because the guest was turned off meanwhile."""
+
+    def __init__(self, advance: Callable[[int], None]) -> None:
+        self._advance = advance
+        self._before = self._now = 0
+
+    def advance(self, done: int) -> None:
+        """So much of the present try."""
+        if done < self._now:
+            self._before += self._now
+        self._now = done
+        self._advance(self._before + done)
 
 
 class Snapshots:
@@ -50,16 +70,17 @@ class Snapshots:
         # QEMU writes in the guest's own folder, the one place that it is sure to reach.
         copy = self._storage.make_copies_folder(server_id) / target.name
         copy.unlink(missing_ok=True)
-        if _is_active(guest):
-            self._copy_live(guest, server_id, copy, progress)
-        else:
-            root_disk = self._storage.files(server_id, config_drive=False).root_disk
-            _convert(root_disk, copy, progress)
+        growing = Progress(_Growing(progress.advance).advance, progress.cancelled)
+        if not self._copied_live(guest, server_id, copy, growing):
+            copy.unlink(missing_ok=True)
+            _convert(self._storage.files(server_id, config_drive=False).root_disk, copy, growing)
         self._pool.run(_hand_over, copy, target)
 
-    def _copy_live(self, guest: Guest, server_id: str, copy: Path, progress: Progress) -> None:
+    def _copied_live(self, guest: Guest, server_id: str, copy: Path, progress: Progress) -> bool:
+        """Let QEMU copy; False if the guest is off, or was turned off meanwhile."""
         with self._events.watch(server_id) as watch:
-            guest.call('copy the disk of', lambda domain: _begin(domain, copy))
+            if not guest.call('copy the disk of', lambda domain: _begin(domain, copy)):
+                return False
             try:
                 while (outcome := guest.call('watch the copy of', _outcome)) is None:
                     if progress.cancelled.is_set():
@@ -70,22 +91,29 @@ class Snapshots:
             except BaseException:
                 _abort(guest)
                 raise
-        if outcome:
+        if outcome not in (_DONE, _TURNED_OFF):
             raise GuestError(f'The disk of {server_id} could not be copied: {outcome}')
-
-
-def _is_active(guest: Guest) -> bool:
-    info = guest.info()
-    return info is not None and info.run_id is not None
+        return outcome == _DONE
 
 
 # In a native thread.
 
 
-def _begin(domain: Any, copy: Path) -> None:
-    if _has_job(domain):
-        raise GuestError(f'Another job works on the disk of {domain.name()}')
-    domain.backupBegin(domain_xml.backup(copy), None, 0)
+def _begin(domain: Any, copy: Path) -> bool:
+    """Begin to copy; False if the guest is off. A copy that runs already is ours: libvirtd went away meanwhile."""
+    if not domain.isActive():
+        return False
+    if not copy.exists():
+        if _has_job(domain):
+            raise GuestError(f'Another job works on {domain.name()}')
+        domain.jobStats(libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED)  # forgets how the one before ended
+        try:
+            domain.backupBegin(domain_xml.backup(copy), None, 0)
+        except libvirt.libvirtError:
+            if domain.isActive():
+                raise
+            return False
+    return True
 
 
 def _has_job(domain: Any) -> bool:
@@ -97,9 +125,9 @@ def _copied_bytes(domain: Any) -> int:
 
 
 def _outcome(domain: Any) -> str | None:
-    """None while the job runs, '' when it has succeeded, else why not."""
+    """None while the job runs; then how it ended: _DONE, or why not."""
     if not domain.isActive():
-        return 'the guest was turned off meanwhile'
+        return _TURNED_OFF
     if _has_job(domain):
         return None
     flags = libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED | libvirt.VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED
@@ -107,7 +135,7 @@ def _outcome(domain: Any) -> str | None:
     if done.get('operation') != libvirt.VIR_DOMAIN_JOB_OPERATION_BACKUP or done['type'] not in _ENDED:
         return 'libvirt does not know how the job ended'
     if done.get('success') or (done['type'] == libvirt.VIR_DOMAIN_JOB_COMPLETED and 'success' not in done):
-        return ''
+        return _DONE
     return str(done.get('errmsg') or 'the job was cancelled')
 
 
@@ -133,10 +161,10 @@ def _abort(guest: Guest) -> None:
 
 def _convert(source: Path, target: Path, progress: Progress) -> None:
     """qemu-img, which dies with us: a reader that lives on would keep the guest from being started."""
-    size_bytes = source.stat().st_size
+    size_bytes = overlay.virtual_size_bytes(source)
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
-            ['setpriv', '--pdeathsig', 'KILL', 'qemu-img', 'convert', '-p', '-O', 'qcow2', str(source), str(target)],
+            [*_WITH_US, 'qemu-img', 'convert', '-p', '-f', 'qcow2', '-O', 'qcow2', str(source), str(target)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
