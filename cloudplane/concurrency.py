@@ -15,6 +15,7 @@ import importlib
 import os
 import socket
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Generic, Literal, ParamSpec, Protocol, TypeVar, cast
@@ -45,11 +46,18 @@ def activate(backend: Backend) -> None:
     if backend == 'eventlet':
         # psycopg's C implementation would stop every green thread for the length of a query.
         os.environ.setdefault('PSYCOPG_WAIT_FUNC', 'wait_selector')
+        # The operator has chosen it, and reads in our documentation what that means.
+        warnings.filterwarnings('ignore', message=r'\s*Eventlet is deprecated', category=DeprecationWarning)
+        warnings.filterwarnings('ignore', message='.*eventlet', category=DeprecationWarning)
         import eventlet
 
         eventlet.monkey_patch()
         # Popen.communicate comes from eventlet's own copy of the module, which must raise the class that people catch.
         eventlet.patcher.original('subprocess').TimeoutExpired = importlib.import_module('subprocess').TimeoutExpired
+    # oslo.messaging imports oslo.service, which loads eventlet unless it is told otherwise before.
+    from oslo_service import backend as oslo_backend
+
+    oslo_backend.init_backend(oslo_backend.BackendType(backend))
     _State.backend, _State.activated = backend, True
 
 

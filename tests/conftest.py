@@ -9,8 +9,7 @@ from typing import cast
 
 from cloudplane import concurrency
 
-if os.environ.get('CLOUDPLANE_TEST_BACKEND'):
-    concurrency.activate(cast(concurrency.Backend, os.environ['CLOUDPLANE_TEST_BACKEND']))
+concurrency.activate(cast(concurrency.Backend, os.environ.get('CLOUDPLANE_TEST_BACKEND') or 'threading'))
 
 pytest_plugins = ['tests.services.fixtures']
 

@@ -99,7 +99,7 @@ class Cloud:
         self.agent = self._run(wiring.compute(self.conf, bus, self.images))
         self.api = self._run(wiring.api(self.conf, bus, self.images))
         self.client = Client(self.api.port)
-        wait_for(lambda: self._host_is_up(), 'the host to be up')
+        wait_for(self._host_is_up, 'the host to be up')
         return self
 
     def stop(self) -> None:
