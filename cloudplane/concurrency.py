@@ -220,6 +220,9 @@ class WsgiServer(Protocol):
     def stop(self) -> None: ...
 
 
+_BACKLOG = 1024  # connections that wait to be taken; a server that listens again would make it shorter
+
+
 def wsgi_server(listener: socket.socket, application: Any, *, threads: int, keepalive_s: float) -> WsgiServer:
     """A WSGI server for the active backend on a bound, listening socket; `threads` requests at a time."""
     # Headers and body are two writes: without this the second waits for the client's delayed acknowledgement.
@@ -236,8 +239,11 @@ class _EventletWsgi:
         self._listener, self._application, self._keepalive_s = listener, application, keepalive_s
         self._pool = eventlet.GreenPool(threads)
         self._thread: Any = None
+        self._stopped = False
 
     def serve(self) -> None:
+        if self._stopped:
+            return
         import logging
 
         import eventlet
@@ -259,6 +265,7 @@ class _EventletWsgi:
             self._thread.wait()
 
     def stop(self) -> None:
+        self._stopped = True
         if self._thread is not None:
             self._thread.kill()
         self._pool.resize(0)
@@ -273,10 +280,17 @@ class _CherootWsgi:
             def bind(self, *_family_type_proto_address: object) -> None:
                 self.socket = listener  # bound by the caller, who so learns the port before anything is served
 
-        self._server = Server(listener.getsockname()[:2], application, numthreads=threads, timeout=int(keepalive_s))
+        self._server = Server(
+            listener.getsockname()[:2],
+            application,
+            numthreads=threads,
+            timeout=int(keepalive_s),
+            request_queue_size=_BACKLOG,
+        )
+        self._server.prepare()  # here, because cheroot forgets a stop that comes before it
 
     def serve(self) -> None:
-        self._server.safe_start()
+        self._server.serve()
 
     def stop(self) -> None:
         self._server.stop()
