@@ -2,10 +2,12 @@
 
 import contextlib
 import os
+import re
 import shlex
 import shutil
 import sys
 import time
+import urllib.request
 from collections.abc import Sequence
 
 from checkout import CHECKOUT, debian, environment
@@ -18,6 +20,7 @@ from quickstart.api import Api
 from quickstart.place import STATE_ROOT, Note, Place
 
 CONSOLE_LINES = 15
+_TERMINAL_CODE = re.compile(r'\x1b\[[0-9;?]*[A-Za-z]')
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -91,12 +94,13 @@ def _show_server(place: Place, note: Note, progress: Progress) -> None:
 
 
 def _printable(line: str) -> str:
-    return ''.join(char if char.isprintable() else ' ' for char in line)
+    """A guest may say anything, to the terminal as well."""
+    return ''.join(char if char.isprintable() else ' ' for char in _TERMINAL_CODE.sub('', line))
 
 
 def _how_to_go_on(place: Place, note: Note) -> str:
     """Lines that work as they are printed, from any folder."""
-    curl = 'curl -s --noproxy 127.0.0.1'
+    curl = 'curl -s --noproxy 127.0.0.1' if urllib.request.getproxies() else 'curl -s'
     server = f'{note.url}/servers/{note.server_id}'
     post = f"-H 'Content-Type: application/json' {server}/action"
     return f"""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from checkout.programs import Failure, answer, run
 
-from quickstart import processes
+from quickstart import kvm, processes
 from quickstart.machine import FOLDER, forget, leave, members, shared
 from quickstart.place import Note, Place
 
@@ -57,7 +57,7 @@ def _start(name: str, log: Path) -> Daemon:
         run(['systemctl', 'start', f'{name}.service'], log)
         daemon = Daemon(name, 0, 0)
     else:
-        run([name, '-d', '-p', PID_FILES[name]], log)
+        run([*(kvm.around_daemon() if name == 'libvirtd' else ()), name, '-d', '-p', PID_FILES[name]], log)
         pid = int(PID_FILES[name].read_text())
         daemon = Daemon(name, pid, processes.birth(pid))
     deadline_s = time.monotonic() + _START_TIMEOUT_S
@@ -88,8 +88,9 @@ def remove_guests(note: Note) -> int:
         virsh('destroy', name)  # it may be off
         if virsh('undefine', name, *_UNDEFINE) is None:
             raise Failure(f'The guest {name} could not be removed. Try: virsh undefine {name} {" ".join(_UNDEFINE)}')
-        for file in Path('/var/log/libvirt/qemu').glob(f'{name}.log*'):
-            file.unlink(missing_ok=True)
+    for log in Path('/var/log/libvirt/qemu').glob('cp-*.log*'):
+        if str(note.state_path) in log.read_text(errors='replace'):  # of servers that are long gone, too
+            log.unlink()
     return len(mine)
 
 

@@ -68,7 +68,7 @@ def _manage(place: Place, *command: str) -> None:
 
 
 def start(place: Place, note: Note) -> None:
-    """Start the all-in-one and wait until it answers."""
+    """Start the all-in-one and wait until it answers and its host is ready for servers."""
     command = [str(environment.program('cloudplane-all-in-one')), '--config-file', str(place.config)]
     with place.log.open('ab') as log:
         begin = log.tell()
@@ -79,23 +79,23 @@ def start(place: Place, note: Note) -> None:
     note.pid, note.started = process.pid, processes.birth(process.pid)
     place.write(note)
     deadline_s = time.monotonic() + READY_TIMEOUT_S
-    while not _answers(note):
+    while not _has_host(note):
         if process.poll() is not None:
             raise Failure(f'cloudplane-all-in-one ended with status {process.returncode}:\n{tail(place.log, begin)}')
         if time.monotonic() > deadline_s:
             raise Failure(
-                f'cloudplane-all-in-one does not answer after {READY_TIMEOUT_S:.0f} s:\n{tail(place.log, begin)}\n'
+                f'cloudplane-all-in-one is not ready after {READY_TIMEOUT_S:.0f} s:\n{tail(place.log, begin)}\n'
                 f'It still runs. All that it says: {place.log}'
             )
         time.sleep(0.05)
 
 
-def _answers(note: Note) -> bool:
+def _has_host(note: Note) -> bool:
     try:
-        Api(note.url).get('/flavors')
+        hosts = Api(note.url).get('/os-hypervisors/detail')['hypervisors']
     except Failure:
         return False
-    return True
+    return any(host['state'] == 'up' for host in hosts)
 
 
 def stop(note: Note) -> None:
