@@ -16,6 +16,13 @@ class NotFound(Failure):
     """There is no such thing."""
 
 
+class Conflict(Failure):
+    """Not in this state."""
+
+
+_REFUSALS = {404: NotFound, 409: Conflict}
+
+
 class Api:
     """A client of one compute API. Answers are JSON as Python has it."""
 
@@ -27,7 +34,7 @@ class Api:
         return self._ask('GET', path)
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
-        """POST a document."""
+        """POST a document; Conflict."""
         return self._ask('POST', path, body)
 
     def delete(self, path: str) -> None:
@@ -43,7 +50,7 @@ class Api:
                 text = answer.read()
         except urllib.error.HTTPError as error:
             message = f'{method} {path} was answered with {error.code}: {error.read().decode(errors="replace")}'
-            raise (NotFound if error.code == 404 else Failure)(message) from error
+            raise _REFUSALS.get(error.code, Failure)(message) from error
         except OSError as error:
             raise Failure(f'{method} {path} was not answered: {error}') from error
         return json.loads(text) if text else None

@@ -36,6 +36,8 @@ def main(arguments: Sequence[str]) -> int:
     except Failure as error:
         print(f'\ntools/quickstart: {error}', file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        return 1  # nobody reads on
     except KeyboardInterrupt:
         print('\nInterrupted. Run it again to go on, or with --stop to remove what was made.', file=sys.stderr)
         return 130
