@@ -1,16 +1,15 @@
 """The bus, as the services see it: a transport, servers with end-points, and the base of the clients in rpcapi/."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar, cast
 
 import oslo_messaging
 from oslo_config import cfg
-from oslo_messaging.rpc.server import RPCServer
 
-from cloudplane import concurrency, exceptions
+from cloudplane import exceptions
 from cloudplane.context import RequestContext
 from cloudplane.rpc.serializer import RecordSerializer
+from cloudplane.rpc.server import MAX_HELD, BoundedServer
 
 F = TypeVar('F', bound=Callable[..., Any])
 
@@ -30,24 +29,14 @@ def get_transport(conf: cfg.ConfigOpts, url: str | None = None) -> Any:
     return oslo_messaging.get_rpc_transport(conf, url=url, allowed_remote_exmods=REMOTE_EXCEPTION_MODULES)
 
 
-class _Server(RPCServer):  # type: ignore[misc]  # oslo.messaging has no types
-    """oslo.messaging's server, with the standard library's pool under threads.
-
-    Its own pool there keeps idle threads that wake once a second, and takes up to a second to stop.
-    """
-
-    def __init__(self, transport: Any, target: Any, dispatcher: Any) -> None:
-        super().__init__(transport, target, dispatcher)
-        if concurrency.active_backend() == 'threading':
-            self._executor_cls = ThreadPoolExecutor
-
-
-def get_server(transport: Any, topic: str, server: str, endpoints: Sequence[object]) -> Any:
-    """An RPC server for `topic` on `server`, not started yet."""
+def get_server(
+    transport: Any, topic: str, server: str, endpoints: Sequence[object], *, max_held: int = MAX_HELD
+) -> Any:
+    """An RPC server for `topic` on `server`, not started yet; it holds `max_held` messages at most."""
     dispatcher = oslo_messaging.RPCDispatcher(
         list(endpoints), RecordSerializer(), oslo_messaging.DefaultRPCAccessPolicy
     )
-    return _Server(transport, oslo_messaging.Target(topic=topic, server=server), dispatcher)
+    return BoundedServer(transport, oslo_messaging.Target(topic=topic, server=server), dispatcher, max_held)
 
 
 class RpcClient:

@@ -42,7 +42,7 @@ class InprocDriver(base.BaseDriver):  # type: ignore[misc]  # oslo.messaging has
         self._listeners: list[InprocListener] = []
         self._waiting: set[PendingCall] = set()
 
-    def send(  # noqa: PLR0917 - the signature is oslo.messaging's
+    def send(
         self,
         target: Any,
         ctxt: Any,
