@@ -43,12 +43,12 @@ class ApiService:
         images: ImageStore,
     ) -> None:
         self._settings = settings
-        self._wakeups = WakeUps(scheduler, compute)
+        self.wakeups = WakeUps(scheduler, compute)
         services = Services(
             conductor=conductor,
             compute=compute,
             images=images,
-            wakeups=self._wakeups,
+            wakeups=self.wakeups,
             zones=ZoneDirectory(conductor),
             max_limit=settings.max_limit,
         )
@@ -72,7 +72,7 @@ class ApiService:
     def start(self) -> None:
         """Bind, then serve in threads of its own. OSError: the address is taken, or is not ours."""
         self._listener = _bound(self._settings.listen, self._settings.port)
-        self._wakeups.start()
+        self.wakeups.start()
         self._server = concurrency.wsgi_server(
             self._listener,
             self._in_flight,
@@ -92,7 +92,7 @@ class ApiService:
         if not self._in_flight.wait_for_none(drain_s):
             LOG.warning('Requests were still running %g s after the stop', drain_s)
         self._thread.join(drain_s)
-        self._wakeups.stop(drain_s)
+        self.wakeups.stop(drain_s)
         self._server = self._thread = None
 
 

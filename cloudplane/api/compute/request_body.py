@@ -45,7 +45,7 @@ def decode(body: bytes) -> dict[str, Any]:
         raise BadRequest('The request needs a body of JSON.')
     try:
         decoded = msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadRequest(f'The body is not valid JSON: {error}') from error
     except RecursionError as error:
         raise _too_deep() from error

@@ -3,17 +3,19 @@
 import base64
 import binascii
 import ipaddress
-from typing import Any, Final
+import re
+from typing import Final
 
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError, best_match
 
+from cloudplane.api.compute.schemas.types import MAX_INT, Schema
 from cloudplane.exceptions import BadRequest
-
-Schema = dict[str, Any]
 
 FORMATS: Final = FormatChecker(formats=())
 _MAX_TEXT: Final = 300
+_DIGITS: Final = re.compile('[0-9]{1,10}')
+_FACTOR: Final = re.compile(r'[0-9]{1,9}(\.[0-9]{1,9})?')
 
 
 @FORMATS.checks('ipv4', raises=ValueError)
@@ -33,11 +35,29 @@ def _is_base64(value: object) -> bool:
     return True
 
 
+@FORMATS.checks('digits-of-whole-number')
+def _is_whole(value: object) -> bool:
+    return not isinstance(value, str) or _in_range(value, 0)
+
+
+@FORMATS.checks('digits-of-positive-number')
+def _is_positive(value: object) -> bool:
+    return not isinstance(value, str) or _in_range(value, 1)
+
+
+@FORMATS.checks('digits-of-factor')
+def _is_factor(value: object) -> bool:
+    return not isinstance(value, str) or (_FACTOR.fullmatch(value) is not None and float(value) > 0)
+
+
+def _in_range(digits: str, minimum: int) -> bool:
+    return _DIGITS.fullmatch(digits) is not None and minimum <= int(digits) <= MAX_INT
+
+
 class Validator:
     """One schema, ready for use."""
 
     def __init__(self, schema: Schema) -> None:
-        Draft202012Validator.check_schema(schema)
         self._compiled = Draft202012Validator(schema, format_checker=FORMATS)
 
     def check(self, value: object, what: str = '') -> None:

@@ -60,9 +60,9 @@ class AnswerChecker:
     def _find(self, method: str, path: str, version: Version, action: str) -> _Checked | None:
         for each in self._routes:
             route = each.route
-            if (route.method, route.action) == (method, action) and version in route.versions:
-                if each.path.fullmatch(path):
-                    return each
+            same = (route.method, route.action) == (method, action) and version in route.versions
+            if same and each.path.fullmatch(path):
+                return each
         return None
 
 

@@ -140,7 +140,8 @@ class Client:
         environ = self._environ(method, url, content, headers or {})
         reply = _run(self._application, environ)
         action = next(iter(body), '') if url.endswith('/action') and isinstance(body, dict) else ''
-        self._checker.check(method, url, reply.status, reply.headers, reply.body, action)
+        if method != 'HEAD':
+            self._checker.check(method, url, reply.status, reply.headers, reply.body, action)
         return reply
 
     def _environ(self, method: str, url: str, content: bytes, headers: dict[str, str]) -> dict[str, Any]:

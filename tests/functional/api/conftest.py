@@ -30,9 +30,9 @@ def token_file(tmp_path: Path) -> Path:
 def world(token_file: Path) -> Iterator[World]:
     """All there is, with static tokens."""
     made = World(ApiSettings(port=0, auth_strategy='static', token_file=str(token_file)))
-    made.service.start()
+    made.service.wakeups.start()  # there is no socket: see test_sockets.py
     yield made
-    made.service.stop(5)
+    made.service.wakeups.stop(5)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import hashlib
 from base64 import b64decode
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -13,7 +14,7 @@ _OPENSSH = serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
 
 
 def _keys() -> dict[str, str]:
-    made = {
+    made: dict[str, Any] = {
         'rsa': rsa.generate_private_key(65537, 1024).public_key(),
         'ed25519': ed25519.Ed25519PrivateKey.generate().public_key(),
         'ecdsa': ec.generate_private_key(ec.SECP256R1()).public_key(),

@@ -19,7 +19,7 @@ def server_id(world: World, alice: Client, new_server: dict[str, Any]) -> str:
 
 
 def _orders(world: World) -> list[str]:
-    world.service.stop(5)
+    world.service.wakeups.stop(5)
     return [order.kind for order in world.compute.orders]
 
 

@@ -34,7 +34,7 @@ def test_a_create_is_accepted_and_a_scheduler_is_woken(world: World, alice: Clie
     assert server['OS-DCF:diskConfig'] == 'MANUAL'
     assert len(server['adminPass']) == 12
     assert world.conductor.servers.rows[server['id']].task_state == 'scheduling'
-    world.service.stop(5)  # sends what waits
+    world.service.wakeups.stop(5)  # sends what waits
     ((context, specs),) = world.scheduler.built
     assert [spec.server_id for spec in specs] == [server['id']]
     assert context.request_id == reply.headers['x-openstack-request-id']
@@ -273,7 +273,7 @@ def test_a_broker_that_hangs_does_not_make_the_client_wait(
     assert [alice.post('/servers', new_server).status for _ in range(5)] == [202] * 5
     assert world.scheduler.built == []
     world.scheduler.open.set()
-    world.service.stop(5)
+    world.service.wakeups.stop(5)
     assert len(world.scheduler.built) == 5
 
 

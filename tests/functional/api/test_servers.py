@@ -155,14 +155,14 @@ def test_a_delete_of_a_running_server_is_cast_to_its_host(world: World, alice: C
     world.conductor.boot(server_id)
     reply = alice.delete(f'/servers/{server_id}')
     assert (reply.status, reply.raw) == (204, b'')
-    world.service.stop(5)
+    world.service.wakeups.stop(5)
     assert [(order.kind, order.host) for order in world.compute.orders] == [('delete', 'host1')]
 
 
 def test_a_delete_before_a_host_is_known_needs_nobody(world: World, alice: Client, server_id: str) -> None:
     assert alice.delete(f'/servers/{server_id}').status == 204
     assert alice.get(f'/servers/{server_id}').status == 404
-    world.service.stop(5)
+    world.service.wakeups.stop(5)
     assert world.compute.orders == []
 
 

@@ -11,13 +11,14 @@ from cloudplane.api.compute.schemas.types import (
     NAME,
     NON_NEGATIVE_WORD,
     PAGING,
+    POSITIVE_NUMBER,
     SORTING,
     STRING,
+    WHOLE_NUMBER,
     Schema,
     array,
     parameters,
     record,
-    whole_number,
 )
 
 _ID: Final[Schema] = {
@@ -32,17 +33,18 @@ CREATE: Final = record(
         'flavor': record(
             {
                 'name': NAME,
-                'ram': whole_number(1),
-                'vcpus': whole_number(1),
-                'disk': whole_number(0),
+                'ram': POSITIVE_NUMBER,
+                'vcpus': POSITIVE_NUMBER,
+                'disk': WHOLE_NUMBER,
                 'id': _ID,
-                'swap': whole_number(0),
-                'OS-FLV-EXT-DATA:ephemeral': whole_number(0),
+                'swap': WHOLE_NUMBER,
+                'OS-FLV-EXT-DATA:ephemeral': WHOLE_NUMBER,
                 'rxtx_factor': {
                     'type': ['number', 'string'],
-                    'pattern': r'^[0-9]{1,9}(\.[0-9]{1,9})?$',
+                    'format': 'digits-of-factor',
                     'exclusiveMinimum': 0,
                     'maximum': 3.40282e38,
+                    'description': 'a number above 0',
                 },
                 'os-flavor-access:is_public': FLAG,
             },

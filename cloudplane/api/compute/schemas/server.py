@@ -12,6 +12,7 @@ from cloudplane.api.compute.schemas.types import (
     NAME,
     NULL,
     PAGING,
+    POSITIVE_NUMBER,
     SORTING,
     STRING,
     TIME_MICROSECONDS,
@@ -22,7 +23,6 @@ from cloudplane.api.compute.schemas.types import (
     nullable,
     parameters,
     record,
-    whole_number,
 )
 
 _ADDRESS: Final[dict[str, Schema]] = {
@@ -75,8 +75,8 @@ CREATE: Final = record(
                 'block_device_mapping_v2': array(_DEVICE, maxItems=64),
                 'config_drive': FLAG,
                 'key_name': NAME,
-                'min_count': whole_number(1),
-                'max_count': whole_number(1),
+                'min_count': POSITIVE_NUMBER,
+                'max_count': POSITIVE_NUMBER,
                 'return_reservation_id': FLAG,
                 'security_groups': array(record({'name': NAME}), maxItems=64),
                 'user_data': {
@@ -148,6 +148,7 @@ _ADDRESS_SHOWN: Final = record(
         'OS-EXT-IPS-MAC:mac_addr': STRING,
     }
 )
+_PLAIN_ADDRESS: Final = record({'addr': STRING, 'version': {'enum': [4, 6]}})
 _FAULT: Final = record(
     {'code': INTEGER, 'created': TIME_Z, 'message': STRING, 'details': STRING}, optional=('details',)
 )
@@ -164,7 +165,7 @@ _BASIC: Final[dict[str, Schema]] = {
     'flavor': _MENTIONED,
     'created': TIME_Z,
     'updated': TIME_Z,
-    'addresses': {'type': 'object', 'additionalProperties': array(_ADDRESS_SHOWN)},
+    'addresses': {'type': 'object', 'additionalProperties': array(_PLAIN_ADDRESS)},
     'accessIPv4': STRING,
     'accessIPv6': STRING,
     'links': LINKS,
@@ -180,6 +181,7 @@ _FOR_ADMINS: Final[dict[str, Schema]] = {
 _FULL: Final[dict[str, Schema]] = {
     **_BASIC,
     **_FOR_ADMINS,
+    'addresses': {'type': 'object', 'additionalProperties': array(_ADDRESS_SHOWN)},
     'key_name': {'type': ['string', 'null']},
     'config_drive': {'enum': ['', 'True']},
     'security_groups': _SECURITY_GROUPS,

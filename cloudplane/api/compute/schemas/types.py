@@ -86,6 +86,17 @@ ERROR: Final[Schema] = {
 }
 
 
-def whole_number(minimum: int, maximum: int = MAX_INT) -> Schema:
-    """A number, or the digits of one."""
-    return {'type': ['integer', 'string'], 'pattern': '^[0-9]{1,10}$', 'minimum': minimum, 'maximum': maximum}
+# A number, or the digits of one. `minimum` and `maximum` bind numbers alone, the format binds digits.
+WHOLE_NUMBER: Final[Schema] = {
+    'type': ['integer', 'string'],
+    'minimum': 0,
+    'maximum': MAX_INT,
+    'format': 'digits-of-whole-number',
+    'description': f'a whole number from 0 to {MAX_INT}',
+}
+POSITIVE_NUMBER: Final[Schema] = {
+    **WHOLE_NUMBER,
+    'minimum': 1,
+    'format': 'digits-of-positive-number',
+    'description': f'a whole number from 1 to {MAX_INT}',
+}
