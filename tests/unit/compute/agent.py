@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -18,6 +18,7 @@ from cloudplane.compute.virt.fake_state import FakeEvent, read_events
 from cloudplane.compute.virt.host_settings import HostSettings
 from cloudplane.context import service_context
 from cloudplane.objects.operation import WorkOrder
+from cloudplane.rpcapi.conductor import ConductorAPI
 from tests.unit.compute.fake_conductor import FakeConductor
 from tests.unit.compute.fake_images import FakeBaseImages, FakeImages
 
@@ -43,6 +44,27 @@ class SimulatedKill(BaseException):
     """The agent's process has died here."""
 
 
+class Line:
+    """The way of one agent's process to the conductor: it ends with the process."""
+
+    def __init__(self, conductor: FakeConductor) -> None:
+        self._conductor = conductor
+        self.dead = False
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            self._live()
+            answer = getattr(self._conductor, method)(*arguments)
+            self._live()
+            return answer
+
+        return call
+
+    def _live(self) -> None:
+        if self.dead:
+            raise SimulatedKill
+
+
 class Agent:
     """One host: what lies on its disk, and the agents that run there one after the other."""
 
@@ -59,11 +81,12 @@ class Agent:
         return FakeDriver(FakeSettings(), HostSettings(host=HOST), self.path)
 
     def _service(self) -> ComputeService:
+        self._line = Line(self.conductor)
         return ComputeService(
             self.settings,
             HOST,
             self.driver,
-            conductor=self.conductor,
+            conductor=cast(ConductorAPI, self._line),
             images=self.images,
             base_images=self.base_images,
             state_path=self.path,
@@ -85,6 +108,27 @@ class Agent:
         """Stop it."""
         self.service.stop(2)
 
+    def kill_at(self, point: str) -> threading.Event:
+        """Let the process die when it comes to a fault point; the event is set then. Ends with the next hook."""
+        struck = threading.Event()
+
+        def reached(name: str) -> None:
+            if name == point or struck.is_set():
+                struck.set()
+                self._line.dead = True
+                raise SimulatedKill(point)
+
+        faultpoints.set_hook(reached)
+        return struck
+
+    def bury(self) -> None:
+        """What the kernel does for a dead process."""
+        faultpoints.set_hook(None)
+        self._line.dead = True
+        self.service._reporter.stop()
+        self.service._power.stop()
+        self.service._lock.release()
+
     def again(self, *, keep_driver: bool = False) -> 'Agent':
         """A new agent on the same folders."""
         if not keep_driver:
@@ -98,15 +142,28 @@ class Agent:
 
     def do(self, kind: str, server_id: str | None = None, **more: Any) -> WorkOrder:
         """Accept an operation and wait for its end."""
-        order = self.conductor.accept(kind, server_id, **more)
-        self.work(order)
+        order = self.do_not_wait(kind, server_id, **more)
         self.conductor.wait_ended(order.operation_id)
         self.settled(order.server_id)
+        return order
+
+    def do_not_wait(self, kind: str, server_id: str | None = None, **more: Any) -> WorkOrder:
+        """Accept an operation and send its order."""
+        order = self.conductor.accept(kind, server_id, **more)
+        self.work(order)
         return order
 
     def build(self) -> str:
         """A server that runs."""
         return self.do(states.BUILD).server_id
+
+    def build_other(self, held_server_id: str) -> str:
+        """A server that runs, while the finish of another one is held at a gate."""
+        gate = self.conductor.before.pop('finish')
+        server_id = self.build()
+        assert self.service.holds(held_server_id)
+        self.conductor.before['finish'] = gate
+        return server_id
 
     def settled(self, server_id: str) -> None:
         """Wait until nothing works on a server."""
@@ -153,13 +210,3 @@ class Gate:
     def open(self) -> None:
         """Let everybody pass."""
         self._opened.set()
-
-
-@contextmanager
-def hook(function: Callable[[str], None]) -> Iterator[None]:
-    """Call `function` at each fault point."""
-    faultpoints.set_hook(function)
-    try:
-        yield
-    finally:
-        faultpoints.set_hook(None)

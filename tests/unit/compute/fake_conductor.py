@@ -33,6 +33,7 @@ from cloudplane.rpcapi.conductor import ConductorAPI
 
 T = TypeVar('T')
 
+DISAGREE = ((states.STOPPED, states.RUNNING), (states.ACTIVE, states.POWER_PAUSED))
 FLAVOR = Flavor(id='1', name='small', vcpus=1, memory_mb=512, root_gb=1)
 
 
@@ -232,9 +233,8 @@ class FakeConductor(ConductorAPI):
 
         def answer() -> Verdict:
             operation = self.operations.get(report.operation_id)
-            if operation is not None and operation.report is not None:
-                if (operation.report.attempt, operation.report.succeeded) == (report.attempt, report.succeeded):
-                    return Verdict(accepted=True)
+            if operation is not None and operation.report is not None and _same_end(operation.report, report):
+                return Verdict(accepted=True)
             self._check_epoch(report.epoch)
             verdict = self._judge(operation, report.attempt)
             if verdict.accepted and operation is not None:
@@ -312,9 +312,7 @@ class FakeConductor(ConductorAPI):
             other = []
             for report in reports:
                 server = self.servers[report.server_id]
-                if (server.vm_state == states.STOPPED and report.power_state == states.RUNNING) or (
-                    server.vm_state == states.ACTIVE and report.power_state == states.POWER_PAUSED
-                ):
+                if (server.vm_state, report.power_state) in DISAGREE:
                     other.append(_wanted(server))
             return tuple(other)
 
@@ -333,6 +331,10 @@ def spec_of(server_id: str, networks: str = 'auto') -> GuestSpec:
         image_id='image',
         networks=networks,
     )
+
+
+def _same_end(one: FinishReport, other: FinishReport) -> bool:
+    return (one.attempt, one.succeeded) == (other.attempt, other.succeeded)
 
 
 def _wanted(server: FakeServer) -> WantedGuest:
