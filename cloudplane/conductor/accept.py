@@ -1,7 +1,7 @@
 """Accept: one transaction that checks quota, state and precondition, and writes the operation. Only then is it a 202.
 
-Lock order: idempotency key, project usage, server, operation. The ids are made by the API, so that a call which is
-repeated after a lost answer gets the first answer.
+Lock order: idempotency key, project usage, server, operation, host, allocation. The ids are made by the API, so that a
+call which is repeated after a lost answer gets the first answer.
 """
 
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from cloudplane import exceptions, faultpoints, states
+from cloudplane.conductor import legality
 from cloudplane.conductor.db import accepts, flavors, idempotency, keypairs, operations, servers, usage
 from cloudplane.conductor.db.operations import Params
 from cloudplane.conductor.db.servers import Options
@@ -116,7 +117,8 @@ class Acceptor:
         count = len(request.servers)
         taken = Amounts(instances=count, cores=count * flavor.vcpus, ram_mb=count * flavor.memory_mb)
         usage.take(conn, request.project_id, taken, self._settings.quota)
-        servers.add(conn, [_server_row(new, request, flavor) for new in request.servers])
+        if not servers.add(conn, [_server_row(new, request, flavor) for new in request.servers]):
+            raise Raced  # the same call, repeated, was faster: the next round gives its answer
         deadline_s = self._settings.deadline_s(states.BUILD)
         operations.add(
             conn,
@@ -164,19 +166,21 @@ class Acceptor:
                 operation_ids=(repeated.id,),
                 server_ids=(repeated.server_id,),
                 replayed=True,
+                done=repeated.state == states.DONE,
                 image_id=repeated.params.image_id,
             )
+        move = legality.move_of(request.kind)
+        servers.lock(conn, request.server_id)
         server = accepts.server(conn, request.server_id, request.project_id)
-        move = states.MOVES[request.kind]
         if request.kind == states.DELETE and server.kind == states.DELETE and server.operation_id is not None:
             return Accepted(operation_ids=(server.operation_id,), server_ids=(server.id,), replayed=True)  # joins it
-        _check_legal(move, server)
-        if server.operation_id is not None:
-            operations.supersede(conn, server.operation_id)
+        legality.check(move, server)
         sequence = server.sequence + 1
         values = {'operation_id': request.operation_id, 'task_state': move.accepted_task, 'sequence': sequence}
         if not servers.change(conn, server.id, server.operation_id, values):
             raise Raced
+        if server.operation_id is not None:
+            _supersede(conn, server.operation_id)
         row = accepts.operation_row(
             operation_id=request.operation_id,
             server_id=server.id,
@@ -224,20 +228,11 @@ def _check_fits(flavor: Flavor, request: CreateRequest) -> None:
         )
 
 
-def _check_legal(move: states.Move, server: accepts.Target) -> None:
-    """Raise what the client should hear if the state table does not allow this now."""
-    what = f"Cannot '{move.action}' instance {server.id} while it is in"
-    if server.operation_id is not None:
-        replaces = move.supersedes is None or (server.task_state or '') in move.supersedes
-        if not replaces:
-            running = states.MOVES[server.kind].action if server.kind else 'an operation'
-            raise exceptions.ServerBusy(
-                f'{what} task_state {server.task_state}: {running} is running (operation {server.operation_id})'
-            )
-    if move.legal_from is not None and server.vm_state not in move.legal_from:
-        raise exceptions.InvalidState(f'{what} vm_state {server.vm_state}')
-    if move.needs_launch and server.launched_at is None:
-        raise exceptions.InvalidState(f"Cannot '{move.action}' instance {server.id}: it has never been launched")
+def _supersede(conn: Connection, operation_id: str) -> None:
+    """End what a newer operation replaces."""
+    replaced = operations.get(conn, operation_id)
+    assert replaced is not None  # a server's active operation is there
+    operations.move(conn, replaced, states.EVENT_SUPERSEDE)
 
 
 def _server_row(new: NewServer, request: CreateRequest, flavor: Flavor) -> dict[str, Any]:

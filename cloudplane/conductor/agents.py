@@ -49,10 +49,13 @@ class Agents:
         return answer
 
     def _register(self, conn: Connection, inventory: HostInventory) -> tuple[RegisterAnswer, Effects]:
+        # Operations before their host, as everywhere. Their host before its residues: see hosts.set_up_if_clean.
+        work = tuple(
+            self._resumed(conn, operation, inventory.host) for operation in operations.of_host(conn, inventory.host)
+        )
         host = hosts.register(conn, inventory)
         residues = allocations.residues(conn, host.id)
-        hosts.set_up(conn, host.id, not residues and not host.forced_down)
-        work = tuple(self._resumed(conn, operation, host.name) for operation in operations.of_host(conn, host.id))
+        hosts.set_up(conn, host.id, not residues)
         guests = tuple(
             WantedGuest(server_id=row.id, sequence=row.sequence, wanted=wanted_on(row, host.id), vm_state=row.vm_state)
             for row in servers.on_host(conn, host.id)
@@ -80,15 +83,16 @@ class Agents:
         host = hosts.by_name(conn, name)
         if host.epoch != epoch:
             raise exceptions.StaleEpoch(f'host {name} is in epoch {host.epoch}, not {epoch}: register again')
-        allocations.clean(conn, host.id, server_ids)
+        for server_id in sorted(server_ids):
+            servers.lock(conn, server_id)
         for row in servers.on_host(conn, host.id):
             # A build that failed without being sure that its host was clean kept its capacity until now.
             if row.id in server_ids and wanted_on(row, host.id) == states.WANT_ABSENT:
                 if not servers.change(conn, row.id, None, {'host_id': None}):
                     raise Raced
                 allocations.release(conn, row.id)
-        if not host.forced_down and not allocations.residues(conn, host.id):
-            hosts.set_up(conn, host.id, True)
+        allocations.clean(conn, host.id, server_ids)
+        hosts.set_up_if_clean(conn, host.id)
         return Effects(hosts={host.id})
 
     # Heartbeat
@@ -107,17 +111,17 @@ class Agents:
         if host.epoch != heartbeat.epoch:
             return HeartbeatAnswer(registered=False), Effects()
         hosts.beat(conn, host.service_id)
+        refusals = self._renew(conn, heartbeat, host.id) if heartbeat.held else ()
         effects = Effects()
         if heartbeat.inventory is not None and servers.encode(heartbeat.inventory) != host.inventory_json:
             hosts.register(conn, heartbeat.inventory)
             effects.host(host.id)
-        residues = () if host.up else allocations.residues(conn, host.id)
-        if not host.up and not residues and not host.forced_down and hosts.set_up(conn, host.id, True):
+        if not host.up and hosts.set_up_if_clean(conn, host.id):
             effects.host(host.id)
-        refusals = self._renew(conn, heartbeat) if heartbeat.held else ()
+        residues = allocations.residues(conn, host.id)
         return HeartbeatAnswer(registered=True, refusals=refusals, residues=residues), effects
 
-    def _renew(self, conn: Connection, heartbeat: Heartbeat) -> tuple[Refusal, ...]:
+    def _renew(self, conn: Connection, heartbeat: Heartbeat, host_id: int) -> tuple[Refusal, ...]:
         known = operations.get_many(conn, [held.operation_id for held in heartbeat.held])
         refusals, renewed = [], []
         for held in heartbeat.held:
@@ -135,10 +139,10 @@ class Agents:
                         reason=verdict.reason,
                     )
                 )
+        for held in sorted(renewed, key=lambda held: held.server_id):  # servers before operations, as everywhere
+            _show_step(conn, known[held.operation_id], held)
         if renewed:
-            operations.renew(conn, [held.operation_id for held in renewed], self._settings.lease_s)
-            for held in renewed:
-                _show_step(conn, known[held.operation_id], held)
+            operations.renew(conn, host_id, [held.operation_id for held in renewed], self._settings.lease_s)
         return tuple(refusals)
 
     # Power states
@@ -155,14 +159,14 @@ class Agents:
             raise exceptions.StaleEpoch(f'host {name} is in epoch {host.epoch}, not {epoch}: register again')
         known = {row.id: row for row in servers.on_host(conn, host.id)}
         other = []
-        for report in reports:
+        for report in sorted(reports, key=lambda report: report.server_id):
             row = known.get(report.server_id)
             # Only a server that rests, seen after its last operation: an older look says nothing.
             if row is None or row.operation_id is not None or row.sequence != report.sequence:
                 continue
             changes = _power_changes(row, report.power_state)
-            if changes:
-                servers.change(conn, row.id, None, changes)
+            if changes and not servers.change(conn, row.id, None, changes):
+                continue  # an operation was accepted a moment ago
             if wanted := _power_wanted(row.vm_state, report.power_state):
                 other.append(WantedGuest(server_id=row.id, sequence=row.sequence, wanted=wanted, vm_state=row.vm_state))
         return tuple(other)

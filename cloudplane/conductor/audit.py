@@ -5,7 +5,8 @@ Each difference is one sentence for an operator. `repair` mends what can be mend
 
 from collections.abc import Iterator
 
-from cloudplane.conductor.db import allocations, audits, hosts, operations, servers, usage
+from cloudplane import states
+from cloudplane.conductor.db import allocations, audits, hosts, servers, usage
 from cloudplane.conductor.db.session import Connection, Database
 from cloudplane.conductor.db.usage import Amounts
 from cloudplane.objects.operation import Difference
@@ -14,20 +15,24 @@ NOTHING = Amounts(instances=0, cores=0, ram_mb=0)
 
 
 def audit(database: Database, *, repair: bool = False) -> tuple[Difference, ...]:
-    """All differences, in one transaction: what is written meanwhile is not taken for drift."""
-    run = database.write if repair else database.read
+    """All differences, seen at one moment: what is written meanwhile is not taken for drift.
+
+    A repair looks at each difference again while it holds the row that it corrects.
+    """
+    run = database.write if repair else database.snapshot
     return run(lambda conn: tuple(_differences(conn, repair)))
 
 
 def _differences(conn: Connection, repair: bool) -> Iterator[Difference]:
-    yield from _operations(conn, repair)
+    yield from _quotas(conn, repair)  # first, in the order of locks
+    yield from _misplaced(conn, repair)
+    yield from _stuck(conn, repair)
     yield from _placements(conn, repair)
     yield from _capacity(conn, repair)
-    yield from _quotas(conn, repair)
 
 
-def _operations(conn: Connection, repair: bool) -> Iterator[Difference]:
-    for row in operations.misplaced(conn):
+def _misplaced(conn: Connection, repair: bool) -> Iterator[Difference]:
+    for row in audits.misplaced(conn):
         if repair:
             servers.change(conn, row.server_id, row.operation_id, {'operation_id': None, 'task_state': None})
         works = f'operation {row.operation_id}, which is {row.state or "unknown"}' if row.operation_id else 'nobody'
@@ -38,14 +43,37 @@ def _operations(conn: Connection, repair: bool) -> Iterator[Difference]:
             found=f'task_state {row.task_state}, worked on by {works}',
             repaired=repair,
         )
-    for row in operations.orphaned(conn):
+    for row in audits.orphaned(conn):
         if repair:
-            operations.supersede(conn, row.id)
+            audits.supersede(conn, row.id)
         yield Difference(
             subject='operation',
             id=row.id,
             expected=f'to be the active operation of server {row.server_id}',
             found=f'{row.state}, while the server has {row.operation_id or "none"}',
+            repaired=repair,
+        )
+
+
+def _stuck(conn: Connection, repair: bool) -> Iterator[Difference]:
+    for row in audits.abandoned(conn):
+        if repair and servers.change(conn, row.id, None, {'vm_state': states.ERROR}):
+            servers.add_fault(conn, row.id, None, 500, 'Nothing worked on its build any more: delete it.', None)
+        yield Difference(
+            subject='server',
+            id=row.id,
+            expected=f'an operation that ends {states.BUILDING}',
+            found='none',
+            repaired=repair,
+        )
+    for row in audits.unscheduled(conn):
+        if repair:
+            audits.reschedule(conn, row.id)
+        yield Difference(
+            subject='operation',
+            id=row.id,
+            expected='to be looked at by a conductor until it has ended, and no longer',
+            found=f'{row.state}, next looked at: {row.next_run_at or "never"}',
             repaired=repair,
         )
     for row in audits.overdue(conn):
@@ -78,14 +106,15 @@ def _placements(conn: Connection, repair: bool) -> Iterator[Difference]:
 
 
 def _capacity(conn: Connection, repair: bool) -> Iterator[Difference]:
-    held = allocations.held_amounts(conn)
+    held, nothing = allocations.held_amounts(conn), dict.fromkeys(allocations.AMOUNTS, 0)
     for row in hosts.rows(conn):
-        expected = held.get(row.id, dict.fromkeys(allocations.AMOUNTS, 0))
+        expected = held.get(row.id, nothing)
         found = {name: int(getattr(row, f'used_{name}')) for name in allocations.AMOUNTS}
         if expected == found:
             continue
         if repair:
-            hosts.correct_used(conn, row.id, expected)
+            hosts.locked(conn, row.id)
+            hosts.correct_used(conn, row.id, allocations.held_amounts(conn, row.id).get(row.id, nothing))
         yield Difference(subject='host', id=row.name, expected=_listed(expected), found=_listed(found), repaired=repair)
 
 
@@ -96,7 +125,8 @@ def _quotas(conn: Connection, repair: bool) -> Iterator[Difference]:
         if expected == found:
             continue
         if repair:
-            usage.correct(conn, project_id, expected)
+            usage.lock(conn, project_id)
+            usage.correct(conn, project_id, usage.counted(conn, project_id).get(project_id, NOTHING))
         yield Difference(
             subject='quota of project', id=project_id, expected=repr(expected), found=repr(found), repaired=repair
         )

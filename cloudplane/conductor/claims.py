@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 
 from cloudplane import exceptions, faultpoints, states
-from cloudplane.conductor.db import allocations, operations, servers
+from cloudplane.conductor.db import allocations, hosts, operations, servers
 from cloudplane.conductor.db.clock import utc_now
 from cloudplane.conductor.db.operations import Active
 from cloudplane.conductor.db.session import Connection, Database, Raced
@@ -69,7 +69,7 @@ class Claimer:
         return effects
 
     def _transaction(self, conn: Connection, selection: Selection) -> Effects:
-        operation = operations.get(conn, selection.operation_id)
+        operation = operations.locked(conn, selection.server_id, selection.operation_id)
         if operation is None or not operation.current or operation.state != states.QUEUED:
             return Effects()  # superseded, ended, or claimed by another scheduler's answer
         if operation.attempt != selection.attempt:
@@ -103,22 +103,26 @@ class Claimer:
         return Effects(hosts={host_id}, orders=[self._orders.work_order(operation, host=host, attempt=attempt)])
 
     def _all_full(self, conn: Connection, operation: Active, selection: Selection) -> Effects:
-        """Back to a scheduler with what was refused; it has until then heard of those who were faster."""
-        refused = tuple(dict.fromkeys((*operation.params.refused, *selection.hosts)))
+        """Back to a scheduler with what was refused; it has until then heard of those who were faster.
+
+        If nothing was full, the hosts went down or were disabled: the next wake-up is soon enough to choose again.
+        """
+        full = hosts.usable(conn, selection.hosts)
+        refused = tuple(dict.fromkeys((*operation.params.refused, *full)))
         params = msgspec.structs.replace(operation.params, refused=refused)
         taken = operations.take(
             conn,
             operation,
             {
                 'params_json': servers.encode(params),
-                'message': f'{len(selection.hosts)} chosen hosts were full when they were claimed',
+                'message': f'{len(selection.hosts)} chosen hosts could not be claimed; {len(full)} of them were full',
                 'next_run_at': utc_now(min(self._settings.wake_up_after_s(0), max(operation.remaining_s, 0))),
             },
         )
         if not taken:
             raise Raced
         again = msgspec.structs.replace(operation, params=params)
-        return Effects(hosts=set(selection.hosts), builds=[self._orders.build_spec(again)])
+        return Effects(hosts=set(selection.hosts), builds=[self._orders.build_spec(again)] if full else [])
 
     def _no_host(self, conn: Connection, operation: Active, selection: Selection) -> Effects:
         decision_json = servers.encode(selection.decision)

@@ -5,7 +5,7 @@ the server, and the agent converges to that.
 """
 
 from cloudplane import exceptions, faultpoints, states
-from cloudplane.conductor.db import hosts, operations, servers
+from cloudplane.conductor.db import history, hosts, operations, servers
 from cloudplane.conductor.db.clock import utc_now
 from cloudplane.conductor.db.operations import Active
 from cloudplane.conductor.db.session import Connection, Database, Raced
@@ -36,7 +36,7 @@ class Executor:
         return verdict
 
     def _begin(self, conn: Connection, request: BeginRequest) -> Verdict:
-        operation = operations.get(conn, request.operation_id)
+        operation = operations.locked(conn, request.server_id, request.operation_id)
         refusal = refused(conn, operation, request.host, request.epoch, request.attempt)
         if refusal is not None:
             return refusal
@@ -58,24 +58,34 @@ class Executor:
         return verdict
 
     def _finish(self, conn: Connection, report: FinishReport) -> tuple[Verdict, Effects]:
-        operation = operations.get(conn, report.operation_id)
-        if operation is not None and _told_before(operation, report):
-            return ACCEPTED, Effects()
+        operation = operations.locked(conn, report.server_id, report.operation_id)
         refusal = refused(conn, operation, report.host, report.epoch, report.attempt)
         if refusal is not None:
-            return refusal, Effects()
+            told = operation is not None and _told_before(operation, report)
+            return ACCEPTED if told else refusal, Effects()
         assert operation is not None  # an unknown one was refused
+        if report.succeeded and operation.state == states.SCHEDULED and operation.kind != states.DELETE:
+            return Verdict(accepted=False, reason=f'operation {operation.id} has not begun'), Effects()
         handler = self._handlers.of(operation.kind)
-        operations.add_steps(conn, operation.id, report.host, report.attempt, report.steps)
+        history.add_steps(conn, operation.id, report.host, report.attempt, report.steps)
         if report.succeeded:
             return ACCEPTED, handler.succeed(conn, operation, report)
         return ACCEPTED, handler.fail(conn, operation, report)
 
 
 def _told_before(operation: Active, report: FinishReport) -> bool:
-    """The same attempt has ended the operation in the same way: its answer was lost."""
+    """The same attempt has ended the operation in the same way, and its answer was lost.
+
+    Not if the server has left this host since then: a guest that waits for this answer would be let run.
+    """
     ending = states.DONE if report.succeeded else states.FAILED
-    return operation.state == ending and operation.attempt == report.attempt and operation.host == report.host
+    if operation.state != ending or operation.attempt != report.attempt or operation.host != report.host:
+        return False
+    here = not operation.server.deleted and operation.server.host_id == operation.host_id
+    if report.succeeded:
+        return here or operation.kind == states.DELETE
+    # A build that was given up keeps its allocation until its host is known to be clean. The refusal has that told.
+    return not (here and operation.kind == states.BUILD and report.clean)
 
 
 def refused(conn: Connection, operation: Active | None, host: str, epoch: int, attempt: int) -> Verdict | None:

@@ -47,12 +47,18 @@ class HostFeed:
         while not self._stopped.is_set():
             self._due.wait()
             self._due.clear()
-            try:
-                self._send()
-            except exceptions.CloudplaneException as error:
-                # Schedulers compare generations every 30 s: what is lost here is found there.
-                LOG.warning('The schedulers were not told of host changes: %s', error)
+            self.send()
             self._stopped.wait(MIN_INTERVAL_S)
+        self.send()  # what came after the last round
+
+    def send(self) -> None:
+        """Send what is due, now. What cannot be sent is found by schedulers, which compare generations every 30 s."""
+        try:
+            self._send()
+        except exceptions.CloudplaneException as error:
+            LOG.warning('The schedulers were not told of host changes: %s', error)
+        except Exception:
+            LOG.exception('The schedulers were not told of host changes')
 
     def _send(self) -> None:
         with self._lock:

@@ -1,9 +1,12 @@
 """What operators decide about hosts: disable them, or give their word that they are off."""
 
+from cloudplane import faultpoints
 from cloudplane.conductor.db import hosts
 from cloudplane.conductor.db.session import Connection, Database
 from cloudplane.conductor.effects import Announcer, Effects
 from cloudplane.conductor.reconciler import Reconciler
+
+FORCE_DOWN = faultpoints.declare('conductor.force_down.commit', reports=True)
 
 
 class HostAdmin:
@@ -29,14 +32,16 @@ class HostAdmin:
         """
 
         def transaction(conn: Connection) -> int:
-            host = hosts.by_name(conn, name)
+            host = hosts.locked(conn, hosts.by_name(conn, name).id)
             if forced_down and not host.forced_down:
                 hosts.raise_epoch(conn, host.id)
             elif not forced_down:
                 hosts.change(conn, host.id, {'forced_down': False})  # up again with its next registration
             return host.id
 
-        host_id = self._database.write(transaction)
+        with FORCE_DOWN:
+            host_id = self._database.write(transaction)
         self._announcer.send(Effects(hosts={host_id}))
+        FORCE_DOWN.reported()
         if forced_down:
-            self._reconciler.leave_host(host_id)
+            self._reconciler.leave_host(name)

@@ -4,7 +4,7 @@ from cloudplane import exceptions
 from cloudplane.conductor.accept import ACCEPT, Acceptor
 from cloudplane.conductor.agents import Agents
 from cloudplane.conductor.claims import Claimer
-from cloudplane.conductor.db import flavors, hosts, keypairs, operations, servers
+from cloudplane.conductor.db import flavors, history, hosts, keypairs, servers
 from cloudplane.conductor.db.session import Connection, Database
 from cloudplane.conductor.effects import Announcer
 from cloudplane.conductor.execution import Executor
@@ -99,7 +99,7 @@ class ConductorManager:
 
         def read(conn: Connection) -> tuple[OperationRecord, ...]:
             servers.must_exist(conn, server_id, project_id)
-            return tuple(operations.history(conn, server_id))
+            return tuple(history.of_server(conn, server_id))
 
         return self._database.read(read)
 
@@ -111,7 +111,7 @@ class ConductorManager:
 
         def read(conn: Connection) -> OperationRecord:
             servers.must_exist(conn, server_id, project_id)
-            found = operations.history(conn, server_id, request_id)
+            found = history.of_server(conn, server_id, request_id)
             if not found:
                 raise exceptions.NotFound(f'Action for request_id {request_id} on instance {server_id} not found')
             return found[0]

@@ -8,10 +8,11 @@ import logging
 import random
 import threading
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 from cloudplane import exceptions, faultpoints, states
 from cloudplane.conductor.accept import Acceptor
-from cloudplane.conductor.db import hosts, idempotency, operations
+from cloudplane.conductor.db import hosts, idempotency, operations, ticks
 from cloudplane.conductor.db.clock import utc_now
 from cloudplane.conductor.db.operations import Active
 from cloudplane.conductor.db.session import Connection, Database
@@ -44,7 +45,6 @@ class Reconciler:
         self._database, self._settings = database, settings
         self._handlers, self._orders, self._announcer, self._acceptor = handlers, orders, announcer, acceptor
         self._sweeper = sweeper
-        self._suspected: set[int] = set()  # hosts whose silence a grace was started for
         self._ticks = 0
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name='reconciler', daemon=True)
@@ -70,9 +70,7 @@ class Reconciler:
 
     def look(self) -> None:
         """Look once. Public, so that tests decide when."""
-        _gap_s, grace = self._database.write(
-            lambda conn: hosts.tick(conn, self._settings.reconcile_s, self._settings.grace_s)
-        )
+        grace = self._database.write(self._tick)
         if not grace:
             grace = self._mark_silent_hosts()
         for operation in self._database.read(lambda conn: operations.due(conn, self._settings.reconcile_rows)):
@@ -84,37 +82,58 @@ class Reconciler:
             self._database.write(idempotency.expire)
             self._sweeper.sweep()
 
+    def _tick(self, conn: Connection) -> bool:
+        """Stamp this look; whether nothing may expire now."""
+        gap_s, grace = ticks.tick(conn, self._settings.reconcile_s, self._settings.grace_s)
+        if gap_s < -ticks.JITTER_S:
+            LOG.warning('The clock of the database went back by %.0f s', -gap_s)
+            longest_s = max(MAX_BACK_OFF_S, self._settings.lease_s)
+            operations.forget_future(conn, longest_s, {kind: self._settings.deadline_s(kind) for kind in states.MOVES})
+            hosts.forget_future(conn)
+        return grace
+
     # Hosts
 
     def _mark_silent_hosts(self) -> bool:
         """Mark hosts down that have been silent too long; True if it looks as if the fault was ours."""
-        silent = set(self._database.read(lambda conn: hosts.silent(conn, self._settings.host_down_s)))
-        self._suspected &= silent
+        silent = self._database.read(lambda conn: hosts.silent(conn, self._settings.host_down_s))
         if not silent:
             return False
+        news = self._silent_since_grace(silent)
         up = self._database.read(hosts.count_up)
-        if up > 1 and 2 * len(silent - self._suspected) >= up:
-            LOG.warning('%d of %d hosts fell silent at once: nothing expires for a while', len(silent), up)
-            self._suspected = silent
-            self._database.write(lambda conn: hosts.start_grace(conn, self._settings.grace_s))
+        if up > 1 and 2 * news >= up:
+            LOG.warning('%d of %d hosts fell silent at once: nothing expires for a while', news, up)
+            self._database.write(lambda conn: ticks.start_grace(conn, self._settings.grace_s))
             return True
         for host_id in silent:
             self._mark_down(host_id)
         return False
 
+    def _silent_since_grace(self, silent: dict[int, datetime]) -> int:
+        """How many of these hosts were not silent yet when the last grace began: the others have had theirs."""
+        began = self._database.read(lambda conn: ticks.last_grace(conn, self._settings.grace_s))
+        if began is None:
+            return len(silent)
+        heard_before = began - timedelta(seconds=self._settings.host_down_s)
+        return sum(last_seen_at >= heard_before for last_seen_at in silent.values())
+
     def _mark_down(self, host_id: int) -> None:
+        def transaction(conn: Connection) -> str | None:
+            still = host_id in hosts.silent(conn, self._settings.host_down_s) and hosts.set_up(conn, host_id, False)
+            return operations.host_name(conn, host_id) if still else None
+
         with HOST_DOWN:
-            news = self._database.write(lambda conn: hosts.set_up(conn, host_id, False))
-        if not news:
-            return  # another conductor was first
-        LOG.warning('Host %d is down: it was silent for %g s', host_id, self._settings.host_down_s)
+            host = self._database.write(transaction)
+        if host is None:
+            return  # another conductor was first, or the host has been heard of
+        LOG.warning('Host %s is down: it was silent for %g s', host, self._settings.host_down_s)
         self._announcer.send(Effects(hosts={host_id}))
         HOST_DOWN.reported()
-        self.leave_host(host_id)
+        self.leave_host(host)
 
-    def leave_host(self, host_id: int) -> None:
+    def leave_host(self, host: str) -> None:
         """Move what can be moved from a host that is down, and end what cannot go on there."""
-        for operation in self._database.read(lambda conn: operations.of_host(conn, host_id)):
+        for operation in self._database.read(lambda conn: operations.of_host(conn, host)):
             self._transact(operation, self._lose_host)
 
     def _lose_host(self, conn: Connection, operation: Active) -> Effects:
@@ -137,7 +156,7 @@ class Reconciler:
 
     def _transact(self, seen: Active, step: Callable[[Connection, Active], Effects]) -> None:
         def transaction(conn: Connection) -> Effects:
-            now = operations.get(conn, seen.id)
+            now = operations.locked(conn, seen.server_id, seen.id)
             unchanged = now is not None and not now.ended and now.next_run_at == seen.next_run_at
             return step(conn, now) if now is not None and unchanged else Effects()
 
@@ -165,14 +184,15 @@ class Reconciler:
     def _wake(self, conn: Connection, operation: Active) -> Effects:
         """It has not begun: its wake-up was lost, or nobody was there. Asking again changes nothing."""
         tries = operation.tries + 1
-        self._take(conn, operation, tries, self._settings.wake_up_after_s(tries), operation.attempt)
+        if not self._take(conn, operation, tries, self._settings.wake_up_after_s(tries), operation.attempt):
+            return Effects()
         if operation.state == states.QUEUED:
             return Effects(builds=[self._orders.build_spec(operation)])
         return self._order(operation, operation.attempt)
 
     def _redrive(self, conn: Connection, operation: Active) -> Effects:
         """Its lease is over: the agent may be dead. It goes on where it was, for it may have had effects there."""
-        if operation.tries >= self._settings.tries:
+        if operation.tries >= self._settings.tries and operation.kind != states.DELETE:
             return self._handlers.of(operation.kind).give_up(
                 conn,
                 operation,
@@ -181,13 +201,15 @@ class Reconciler:
             )
         attempt = operation.attempt + 1
         back_off_s = min(MAX_BACK_OFF_S, self._settings.wake_up_after_s(0) * 2**operation.tries)
-        self._take(conn, operation, operation.tries + 1, max(back_off_s, self._settings.lease_s), attempt)
+        if not self._take(conn, operation, operation.tries + 1, max(back_off_s, self._settings.lease_s), attempt):
+            return Effects()
         LOG.info('%s of %s is driven again as attempt %d', operation.kind, operation.server_id, attempt)
         return self._order(operation, attempt)
 
-    def _take(self, conn: Connection, operation: Active, tries: int, after_s: float, attempt: int) -> None:
+    def _take(self, conn: Connection, operation: Active, tries: int, after_s: float, attempt: int) -> bool:
+        """Take it up on behalf of this conductor; False: another one was first."""
         next_run_at = utc_now(min(after_s, operation.remaining_s))
-        operations.take(conn, operation, {'tries': tries, 'attempt': attempt, 'next_run_at': next_run_at})
+        return operations.take(conn, operation, {'tries': tries, 'attempt': attempt, 'next_run_at': next_run_at})
 
     def _order(self, operation: Active, attempt: int) -> Effects:
         assert operation.host is not None  # only a queued build has none

@@ -6,22 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from cloudplane import exceptions
-from cloudplane.conductor.accept import Acceptor
-from cloudplane.conductor.agents import Agents
-from cloudplane.conductor.claims import Claimer
 from cloudplane.conductor.db import hosts, schema
 from cloudplane.conductor.db.session import Database
-from cloudplane.conductor.effects import Announcer
-from cloudplane.conductor.execution import Executor
-from cloudplane.conductor.feed import HostFeed
-from cloudplane.conductor.host_admin import HostAdmin
-from cloudplane.conductor.image_sweeper import ImageSweeper
-from cloudplane.conductor.manager import ConductorManager
-from cloudplane.conductor.operations import Handlers
-from cloudplane.conductor.orders import Orders
-from cloudplane.conductor.reconciler import Reconciler
+from cloudplane.conductor.parts import ConductorParts
 from cloudplane.conductor.settings import ConductorSettings
-from cloudplane.conductor.vault import Vault
 from cloudplane.images.store import ImageStore
 from cloudplane.rpc.transport import CONDUCTOR_TOPIC, get_server
 from cloudplane.rpcapi.compute import ComputeAPI
@@ -48,25 +36,16 @@ class ConductorService:
         heartbeat_s: float,
     ) -> None:
         self._database, self._host, self._heartbeat_s = database, host, heartbeat_s
-        vault = Vault(key_file)
-        orders = Orders(vault)
-        handlers = Handlers(settings, orders)
-        self._feed = HostFeed(database, scheduler)
-        announcer = Announcer(self._feed, scheduler, compute)
-        acceptor = Acceptor(database, settings, handlers, orders, vault)
-        sweeper = ImageSweeper(database, images)
-        self.reconciler = Reconciler(database, settings, handlers, orders, announcer, acceptor, sweeper)
-        self._claimer = Claimer(database, settings, handlers, orders, announcer)
-        self.manager = ConductorManager(
-            database,
-            settings,
-            acceptor=acceptor,
-            claimer=self._claimer,
-            executor=Executor(database, settings, handlers, announcer),
-            agents=Agents(database, settings, orders, announcer),
-            host_admin=HostAdmin(database, announcer, self.reconciler),
-            announcer=announcer,
+        parts = ConductorParts(
+            database=database,
+            settings=settings,
+            key_file=key_file,
+            scheduler=scheduler,
+            compute=compute,
+            images=images,
         )
+        self._feed, self._claimer = parts.feed, parts.claimer
+        self.reconciler, self.manager = parts.reconciler, parts.manager
         self._server = get_server(transport, CONDUCTOR_TOPIC, host, [self.manager])
         self._stopped = threading.Event()
         self._reporter = threading.Thread(target=self._report, name='conductor-report', daemon=True)
@@ -97,5 +76,7 @@ class ConductorService:
                 self._database.write(lambda conn: hosts.report(conn, BINARY, self._host))
             except exceptions.CloudplaneException as error:
                 LOG.warning('The conductor could not report: %s', error)
+            except Exception:
+                LOG.exception('The report of the conductor failed')
             if self._stopped.wait(self._heartbeat_s):
                 return

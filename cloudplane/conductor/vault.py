@@ -1,6 +1,8 @@
 """Keeps secrets unreadable in the database: an administrator's password of a guest, until the guest has it."""
 
+import contextlib
 import os
+import tempfile
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -9,10 +11,13 @@ from cloudplane import exceptions
 
 
 class Vault:
-    """Encrypts with the key of a file, which is made (mode 0600) when it is missing."""
+    """Encrypts with the key of a file, which is made (mode 0600) when it is missing. Raises ConfigurationError."""
 
     def __init__(self, key_file: Path) -> None:
-        self._fernet = Fernet(_key(key_file))
+        try:
+            self._fernet = Fernet(_key(key_file))
+        except ValueError as error:
+            raise exceptions.ConfigurationError(f'{key_file} does not hold a key: {error}') from error
 
     def seal(self, text: str) -> str:
         """The encrypted form of `text`."""
@@ -29,14 +34,21 @@ class Vault:
 
 
 def _key(path: Path) -> bytes:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_key(path)
+    return path.read_bytes().strip()
+
+
+def _make_key(path: Path) -> None:
+    """Make the key file, whole or not at all; whoever comes at the same time keeps the first one's."""
+    descriptor, part = tempfile.mkstemp(prefix=f'{path.name}.', suffix='.part', dir=path.parent)  # mode 0600
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes().strip()
-    with os.fdopen(descriptor, 'wb') as file:
-        key = Fernet.generate_key()
-        file.write(key)
-        file.flush()
-        os.fsync(file.fileno())
-    return key
+        with os.fdopen(descriptor, 'wb') as file:
+            file.write(Fernet.generate_key())
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(part, path)
+    finally:
+        os.unlink(part)

@@ -4,9 +4,10 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, literal, select, update
 
-from cloudplane.conductor.db import models
+from cloudplane.conductor.db import hosts, models
 from cloudplane.conductor.db.clock import utc_now
 from cloudplane.conductor.db.insert import insert_new
+from cloudplane.conductor.db.session import Raced
 from cloudplane.objects.operation import Residue
 
 _HOST = models.table(models.Host)
@@ -43,11 +44,14 @@ def release(conn: Connection, server_id: str) -> int | None:
 def strand(conn: Connection, server_id: str, sequence: int) -> int | None:
     """Turn a server's allocation into a residue: its host is silent, and a guest may still lie there.
 
-    The host's *used* stays as it is until the host is clean. The host's id, or None if there was nothing.
+    The host's *used* stays as it is until the host is clean. The host's id, or None if there was nothing. Raises Raced
+    if the host is up again: it was told of its residues before this one.
     """
     found = _allocation(conn, server_id)
     if found is None or not _delete(conn, server_id):
         return None
+    if hosts.locked(conn, found.host_id).up:
+        raise Raced
     amounts = {name: getattr(found, name) for name in AMOUNTS}
     row = {'host_id': found.host_id, 'server_id': server_id, 'sequence': sequence, 'created_at': utc_now(), **amounts}
     if insert_new(conn, models.Residue, [row]) == 0:
@@ -104,16 +108,14 @@ def _shifted(amounts: dict[str, int], sign: int) -> dict[Any, Any]:
     return values
 
 
-def held_amounts(conn: Connection) -> dict[int, dict[str, int]]:
-    """What allocations and residues add up to, for the audit: host -> amounts."""
+def held_amounts(conn: Connection, host_id: int | None = None) -> dict[int, dict[str, int]]:
+    """What allocations and residues add up to, of one host or of all, for the audit: host -> amounts."""
     totals: dict[int, dict[str, int]] = {}
     for table in (_ALLOCATION, _RESIDUE):
-        rows = conn.execute(
-            select(table.c.host_id, *(func.sum(table.c[name]).label(name) for name in AMOUNTS)).group_by(
-                table.c.host_id
-            )
-        )
-        for row in rows:
+        sums = select(table.c.host_id, *(func.sum(table.c[name]).label(name) for name in AMOUNTS))
+        if host_id is not None:
+            sums = sums.where(table.c.host_id == host_id)
+        for row in conn.execute(sums.group_by(table.c.host_id)):
             held = totals.setdefault(row.host_id, dict.fromkeys(AMOUNTS, 0))
             for name in AMOUNTS:
                 held[name] += int(getattr(row, name))

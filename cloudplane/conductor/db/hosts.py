@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ _HOST = models.table(models.Host)
 _SERVICE = models.table(models.Service)
 _HEARTBEAT = models.table(models.Heartbeat)
 _SERVER = models.table(models.Server)
+_RESIDUE = models.table(models.Residue)
 COMPUTE_BINARY = 'cloudplane-compute'
 
 
@@ -39,6 +41,14 @@ def by_name(conn: Connection, name: str) -> HostState:
     row = conn.execute(select(*columns).where(_HOST.c.name == name)).one_or_none()
     if row is None:
         raise exceptions.HostNotFound(f'Compute host {name} could not be found.')
+    return HostState(**row._mapping)
+
+
+def locked(conn: Connection, host_id: int) -> HostState:
+    """One host, which this transaction holds until it ends. The last lock of a transition, before allocations."""
+    columns = [_HOST.c[field] for field in HostState.__struct_fields__]
+    # SQLite leaves FOR UPDATE out: a write transaction there is alone. key_share: see servers.lock.
+    row = conn.execute(select(*columns).where(_HOST.c.id == host_id).with_for_update(key_share=True)).one()
     return HostState(**row._mapping)
 
 
@@ -91,7 +101,7 @@ def register(conn: Connection, inventory: HostInventory) -> HostState:
 
 def _facts(inventory: HostInventory) -> dict[str, Any]:
     def limit(total: int, reserved: int, ratio: float) -> int:
-        return int((total - reserved) * ratio)
+        return max(0, int(round((total - reserved) * ratio, 6)))  # 100 * 1.15 is 114.99999999999999
 
     return {
         'zone': inventory.zone,
@@ -103,10 +113,11 @@ def _facts(inventory: HostInventory) -> dict[str, Any]:
 
 
 def set_up(conn: Connection, host_id: int, up: bool) -> bool:
-    """Note that a host is up or down; whether that is news."""
+    """Note that a host is up (never one that is forced down) or down; whether that is news."""
+    allowed = [_HOST.c.forced_down.is_(False)] if up else []
     changed = conn.execute(
         update(_HOST)
-        .where(_HOST.c.id == host_id, _HOST.c.up.is_(not up))
+        .where(_HOST.c.id == host_id, _HOST.c.up.is_(not up), *allowed)
         .values(up=up, generation=_HOST.c.generation + 1)
     )
     return changed.rowcount == 1
@@ -122,14 +133,27 @@ def raise_epoch(conn: Connection, host_id: int) -> None:
     change(conn, host_id, {'epoch': _HOST.c.epoch + 1, 'forced_down': True, 'up': False})
 
 
-def silent(conn: Connection, down_s: float) -> list[int]:
-    """Ids of hosts that are up and have not been heard of for `down_s`."""
+def set_up_if_clean(conn: Connection, host_id: int) -> bool:
+    """Note that a host is up, unless something may still lie there or it is forced down; whether that is news."""
+    locked(conn, host_id)  # first: whoever strands something there holds the host as well
+    dirty = conn.execute(select(_RESIDUE.c.server_id).where(_RESIDUE.c.host_id == host_id).limit(1)).first()
+    return dirty is None and set_up(conn, host_id, True)
+
+
+def silent(conn: Connection, down_s: float) -> dict[int, datetime]:
+    """Hosts that are up and have not been heard of for `down_s`, with the time of their last heartbeat."""
     rows = conn.execute(
-        select(_HOST.c.id)
+        select(_HOST.c.id, _HEARTBEAT.c.last_seen_at)
         .join(_HEARTBEAT, _HEARTBEAT.c.service_id == _HOST.c.service_id)
         .where(_HOST.c.up.is_(True), _HEARTBEAT.c.last_seen_at < utc_now(-down_s))
     )
-    return [row.id for row in rows]
+    return {row.id: row.last_seen_at for row in rows}
+
+
+def usable(conn: Connection, host_ids: Collection[int]) -> list[int]:
+    """Those of these hosts that are up and take new servers."""
+    chosen = select(_HOST.c.id).where(_HOST.c.id.in_(host_ids), _HOST.c.up.is_(True), _HOST.c.disabled.is_(False))
+    return [row.id for row in conn.execute(chosen)]
 
 
 def count_up(conn: Connection) -> int:
@@ -226,27 +250,6 @@ def correct_used(conn: Connection, host_id: int, amounts: dict[str, int]) -> Non
     change(conn, host_id, {f'used_{name}': amount for name, amount in amounts.items()})
 
 
-def tick(conn: Connection, period_s: float, grace_s: float) -> tuple[float, bool]:
-    """Stamp a look at the database. The seconds since the last one, and whether nothing may expire now.
-
-    A gap over three periods, or a clock that went back, starts a grace: nobody had looked, so silence means nothing.
-    """
-    ticks = models.table(models.Tick)
-    row = conn.execute(select(ticks, utc_now().label('now')).where(ticks.c.id == 1)).one_or_none()
-    if row is None:
-        first = {'id': 1, 'last_tick_at': utc_now(), 'grace_until': utc_now(grace_s), 'gap_s': 0.0}
-        insert_new(conn, models.Tick, [first])
-        return 0.0, grace_s > 0
-    gap_s = (row.now - row.last_tick_at).total_seconds()
-    us = gap_s > 3 * period_s + 1.0 or gap_s < -1.0
-    values: dict[str, Any] = {'last_tick_at': utc_now(), 'gap_s': gap_s}
-    if us:
-        values['grace_until'] = utc_now(grace_s)
-    conn.execute(update(ticks).where(ticks.c.id == 1).values(values))
-    return gap_s, us or row.now < row.grace_until
-
-
-def start_grace(conn: Connection, grace_s: float) -> None:
-    """Nothing expires for `grace_s`: too many hosts fell silent at once for it to be them."""
-    ticks = models.table(models.Tick)
-    conn.execute(update(ticks).where(ticks.c.id == 1).values(grace_until=utc_now(grace_s)))
+def forget_future(conn: Connection) -> None:
+    """The clock went back: what was heard later than now was heard now."""
+    conn.execute(update(_HEARTBEAT).where(_HEARTBEAT.c.last_seen_at > utc_now()).values(last_seen_at=utc_now()))

@@ -6,6 +6,7 @@ from cloudplane import exceptions
 from cloudplane.conductor.db import models
 from cloudplane.conductor.db.clock import utc_now
 from cloudplane.conductor.db.insert import insert_new
+from cloudplane.conductor.db.session import Raced
 from cloudplane.objects.operation import Idempotency
 
 _KEY = models.table(models.IdempotencyKey)
@@ -26,7 +27,9 @@ def claim(conn: Connection, project_id: str, request: Idempotency, keep_s: float
     }
     if insert_new(conn, models.IdempotencyKey, [row]) == 1:
         return None
-    found = conn.execute(select(_KEY.c.request_hash, _KEY.c.answer).where(*same)).one()
+    found = conn.execute(select(_KEY.c.request_hash, _KEY.c.answer).where(*same)).one_or_none()
+    if found is None:
+        raise Raced  # it has expired between the two statements
     if found.request_hash != request.request_hash:
         raise exceptions.IdempotencyMismatch(
             f'Idempotency-Key {request.key!r} was used for another request; use a new key for a new request.'

@@ -19,14 +19,20 @@ def insert_rows(conn: Connection, target: Table, rows: list[dict[str, Any]]) -> 
 
 
 def insert_new(conn: Connection, table: type[Any], rows: list[dict[str, Any]]) -> int:
-    """Insert the rows whose keys are not taken, in one statement; how many were."""
+    """Insert the rows whose keys are not taken; how many were."""
     target: Table = table.__table__
-    statement: Any
+    inserted = 0
+    for first in range(0, len(rows), ROWS_PER_STATEMENT):
+        inserted += conn.execute(_insert_new(conn, target, rows[first : first + ROWS_PER_STATEMENT])).rowcount
+    return inserted
+
+
+def _insert_new(conn: Connection, target: Table, rows: list[dict[str, Any]]) -> Any:
+    values = rows[0] if len(rows) == 1 else rows
     match conn.dialect.name:
         case 'sqlite':
-            statement = sqlite_insert(target).values(rows).on_conflict_do_nothing()
+            return sqlite_insert(target).values(values).on_conflict_do_nothing()
         case 'postgresql':
-            statement = postgresql_insert(target).values(rows).on_conflict_do_nothing()
+            return postgresql_insert(target).values(values).on_conflict_do_nothing()
         case _:
-            statement = insert(target).values(rows).prefix_with('IGNORE')
-    return conn.execute(statement).rowcount
+            return insert(target).values(values).prefix_with('IGNORE')

@@ -1,17 +1,17 @@
 """Operations in the database: every move is a compare-and-set, in the transaction that makes it true."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, case, func, or_, select, update
+from sqlalchemy import Connection, Row, case, func, select, update
 
 from cloudplane import states
-from cloudplane.conductor.db import models
-from cloudplane.conductor.db.clock import to_text, utc_now
+from cloudplane.conductor.db import models, servers
+from cloudplane.conductor.db.clock import utc_now
 from cloudplane.conductor.db.insert import insert_rows
 from cloudplane.conductor.db.session import Raced
-from cloudplane.objects.operation import EventRecord, OperationRecord, StepRecord
 
 _OPERATION = models.table(models.Operation)
 _SERVER = models.table(models.Server)
@@ -127,6 +127,13 @@ def get(conn: Connection, operation_id: str) -> Active | None:
     return None if row is None else _active(row)
 
 
+def locked(conn: Connection, server_id: str, operation_id: str) -> Active | None:
+    """One operation, while this transaction holds its server; None if that server has no such operation."""
+    servers.lock(conn, server_id)
+    operation = get(conn, operation_id)
+    return operation if operation is not None and operation.server_id == server_id else None
+
+
 def get_many(conn: Connection, operation_ids: list[str]) -> dict[str, Active]:
     """Operations with their servers, by id."""
     rows = conn.execute(_select().where(_OPERATION.c.id.in_(operation_ids)))
@@ -139,10 +146,10 @@ def due(conn: Connection, rows: int) -> list[Active]:
     return [_active(row) for row in conn.execute(statement)]
 
 
-def of_host(conn: Connection, host_id: int) -> list[Active]:
+def of_host(conn: Connection, host: str) -> list[Active]:
     """The operations of a host that have not ended."""
-    statement = _select().where(_OPERATION.c.host_id == host_id, _OPERATION.c.next_run_at.is_not(None))
-    return [_active(row) for row in conn.execute(statement.order_by(_OPERATION.c.created_at))]
+    statement = _select().where(_HOST.c.name == host, _OPERATION.c.next_run_at.is_not(None))
+    return [_active(row) for row in conn.execute(statement.order_by(_OPERATION.c.created_at, _OPERATION.c.id))]
 
 
 def count_active(conn: Connection) -> int:
@@ -177,15 +184,6 @@ def move(conn: Connection, operation: Active, event: str, values: dict[str, Any]
         raise Raced
 
 
-def supersede(conn: Connection, operation_id: str) -> None:
-    """End what a newer operation replaces."""
-    conn.execute(
-        update(_OPERATION)
-        .where(_OPERATION.c.id == operation_id, _OPERATION.c.state.in_(states.ACTIVE_OPERATION))
-        .values(state=states.SUPERSEDED, next_run_at=None, finished_at=utc_now())
-    )
-
-
 def take(conn: Connection, operation: Active, values: dict[str, Any]) -> bool:
     """Take an operation up on behalf of this conductor: False if another one was first."""
     taken = conn.execute(
@@ -211,113 +209,28 @@ def note_decision(conn: Connection, operation_id: str, decision_json: str) -> No
     conn.execute(update(_OPERATION).where(_OPERATION.c.id == operation_id).values(decision_json=decision_json))
 
 
-def renew(conn: Connection, operation_ids: list[str], lease_s: float) -> None:
-    """Leave these operations alone for another lease (but not beyond their deadline): their agent holds them."""
+def renew(conn: Connection, host_id: int, operation_ids: list[str], lease_s: float) -> None:
+    """Leave these operations alone for another lease (but not beyond their deadline): the host's agent holds them."""
     lease = utc_now(lease_s)
     conn.execute(
         update(_OPERATION)
-        .where(_OPERATION.c.id.in_(operation_ids), _OPERATION.c.next_run_at.is_not(None))
+        .where(
+            _OPERATION.c.id.in_(operation_ids),
+            _OPERATION.c.host_id == host_id,
+            _OPERATION.c.next_run_at.is_not(None),
+        )
         .values(next_run_at=case((_OPERATION.c.deadline_at < lease, _OPERATION.c.deadline_at), else_=lease), tries=0)
     )
 
 
-def add_steps(
-    conn: Connection, operation_id: str, host: str | None, attempt: int, steps: tuple[StepRecord, ...]
-) -> None:
-    """Keep the steps of an operation."""
-    rows = [
-        {
-            'operation_id': operation_id,
-            'name': step.name,
-            'host': host,
-            'attempt': attempt,
-            'started_at': datetime.fromisoformat(step.started_at),
-            'finished_at': datetime.fromisoformat(step.finished_at) if step.finished_at else None,
-            'result': step.result,
-            'details': step.details,
-        }
-        for step in steps
-    ]
-    if rows:
-        insert_rows(conn, _EVENT, rows)
-
-
-def _record(row: Row[Any], steps: tuple[EventRecord, ...] = ()) -> OperationRecord:
-    same = ('id', 'server_id', 'kind', 'state', 'sequence', 'attempt', 'request_id', 'project_id', 'user_id')
-    return OperationRecord(
-        **{name: getattr(row, name) for name in same},
-        action=states.MOVES[row.kind].action,
-        host=row.host,
-        message=row.message,
-        started_at=to_text(row.created_at) or '',
-        finished_at=to_text(row.finished_at),
-        steps=steps,
-    )
-
-
-def history(conn: Connection, server_id: str, request_id: str | None = None) -> list[OperationRecord]:
-    """The operations of a server, newest first; with steps if one request was asked for."""
-    statement = (
-        select(_OPERATION, _HOST.c.name.label('host'))
-        .outerjoin(_HOST, _HOST.c.id == _OPERATION.c.host_id)
-        .where(_OPERATION.c.server_id == server_id)
-        .order_by(_OPERATION.c.sequence.desc())
-    )
-    if request_id is None:
-        return [_record(row) for row in conn.execute(statement)]
-    rows = conn.execute(statement.where(_OPERATION.c.request_id == request_id)).all()
-    return [_record(row, _steps(conn, row.id)) for row in rows]
-
-
-def _steps(conn: Connection, operation_id: str) -> tuple[EventRecord, ...]:
-    rows = conn.execute(select(_EVENT).where(_EVENT.c.operation_id == operation_id).order_by(_EVENT.c.id))
-    return tuple(
-        EventRecord(
-            name=row.name,
-            host=row.host,
-            attempt=row.attempt,
-            started_at=to_text(row.started_at) or '',
-            finished_at=to_text(row.finished_at),
-            result=row.result,
-            details=row.details,
-        )
-        for row in rows
-    )
-
-
-def misplaced(conn: Connection) -> list[Row[Any]]:
-    """Servers and operations that do not point at each other, for the audit."""
-    return list(
+def forget_future(conn: Connection, longest_wait_s: float, deadlines_s: Mapping[str, float]) -> None:
+    """The clock went back: nothing waits longer than it would if it had been written now."""
+    latest = utc_now(longest_wait_s)
+    conn.execute(update(_OPERATION).where(_OPERATION.c.next_run_at > latest).values(next_run_at=latest))
+    for kind, deadline_s in deadlines_s.items():
+        late = (_OPERATION.c.kind == kind, _OPERATION.c.deadline_at > utc_now(deadline_s))
         conn.execute(
-            select(
-                _SERVER.c.id.label('server_id'),
-                _SERVER.c.operation_id,
-                _SERVER.c.task_state,
-                _OPERATION.c.id.label('found'),
-                _OPERATION.c.state,
-            )
-            .outerjoin(_OPERATION, _OPERATION.c.id == _SERVER.c.operation_id)
-            .where(
-                or_(
-                    # an active operation that has ended, or a transitional state that nobody works on
-                    _SERVER.c.operation_id.is_not(None)
-                    & (_OPERATION.c.id.is_(None) | _OPERATION.c.state.in_(states.ENDED_OPERATION)),
-                    _SERVER.c.operation_id.is_(None) & _SERVER.c.task_state.is_not(None),
-                )
-            )
+            update(_OPERATION)
+            .where(_OPERATION.c.next_run_at.is_not(None), *late)
+            .values(deadline_at=utc_now(deadline_s))
         )
-    )
-
-
-def orphaned(conn: Connection) -> list[Row[Any]]:
-    """Active operations that are not their server's active one, for the audit."""
-    return list(
-        conn.execute(
-            select(_OPERATION.c.id, _OPERATION.c.server_id, _OPERATION.c.state, _SERVER.c.operation_id)
-            .join(_SERVER, _SERVER.c.id == _OPERATION.c.server_id)
-            .where(
-                _OPERATION.c.state.in_(states.ACTIVE_OPERATION),
-                or_(_SERVER.c.operation_id.is_(None), _SERVER.c.operation_id != _OPERATION.c.id),
-            )
-        )
-    )

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, inser
 from cloudplane import exceptions, states
 from cloudplane.conductor.db import flavors, models
 from cloudplane.conductor.db.clock import to_text, utc_now
-from cloudplane.conductor.db.insert import insert_rows
+from cloudplane.conductor.db.insert import insert_new
 from cloudplane.objects.host import HostInventory
 from cloudplane.objects.server import Address, Fault, Server, ServerQuery
 
@@ -223,9 +223,19 @@ def _record(row: Row[Any], faults: dict[str, Fault]) -> Server:
     )
 
 
-def add(conn: Connection, rows: list[dict[str, Any]]) -> None:
-    """Insert new servers."""
-    insert_rows(conn, _SERVER, rows)
+def add(conn: Connection, rows: list[dict[str, Any]]) -> bool:
+    """Insert new servers; False: some of them are there already."""
+    return insert_new(conn, models.Server, rows) == len(rows)
+
+
+def lock(conn: Connection, server_id: str) -> None:
+    """Hold a server until the transaction ends: what is read of it and of its operation afterwards stays true.
+
+    The first lock of every transition. SQLite needs none: a write transaction there is alone.
+    """
+    if conn.dialect.name != 'sqlite':
+        # key_share: rows that refer to the server may be inserted meanwhile
+        conn.execute(select(_SERVER.c.id).where(_SERVER.c.id == server_id).with_for_update(key_share=True))
 
 
 def change(conn: Connection, server_id: str, operation_id: str | None, values: dict[str, Any]) -> bool:

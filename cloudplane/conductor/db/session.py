@@ -82,8 +82,12 @@ class Database:
         return self._writer.engine
 
     def read(self, work: Work[T]) -> T:
-        """Run `work` on a snapshot. Raises DatabaseUnavailable."""
+        """Run `work`, which only reads. Raises DatabaseUnavailable."""
         return self._retrying(lambda: self._reader.run(work))
+
+    def snapshot(self, work: Work[T]) -> T:
+        """Run `work` so that all its statements see one moment: `read` promises that for one statement alone."""
+        return self._retrying(lambda: self._reader.run(work, one_moment=True))
 
     def write(self, work: Work[T]) -> T:
         """Run `work` in a transaction, committed together with what else waits. Raises what `work` raises.
@@ -182,13 +186,19 @@ class _Runner:
         self.engine = _sqlite_engine(url, settings, mode) if self._sqlite else _server_engine(url, settings)
         self._pool = concurrency.BlockingPool(f'sqlite-{mode}', 1) if self._sqlite else None
 
-    def run(self, work: Work[T]) -> T:
+    def run(self, work: Work[T], *, one_moment: bool = False) -> T:
         if self._pool is not None:
-            return self._pool.run(self._transaction, work)
+            return self._pool.run(self._transaction, work)  # one moment always
+        if one_moment:
+            return self._snapshot(work)
         return self._transaction(work)
 
     def _transaction(self, work: Work[T]) -> T:
         with self.engine.begin() as conn:
+            return work(conn)
+
+    def _snapshot(self, work: Work[T]) -> T:
+        with self.engine.connect().execution_options(isolation_level='REPEATABLE READ') as conn, conn.begin():
             return work(conn)
 
     def close(self) -> None:

@@ -24,7 +24,7 @@ def take(conn: Connection, project_id: str, amounts: Amounts, limits: Amounts) -
     """Count `amounts` in, if no limit (-1: none) is passed. Raises QuotaExceeded that names what and how much."""
     if _add(conn, project_id, amounts, limits):
         return
-    insert_new(conn, models.ProjectUsage, [{'project_id': project_id, 'instances': 0, 'cores': 0, 'ram_mb': 0}])
+    _ensure(conn, project_id)
     if not _add(conn, project_id, amounts, limits):
         raise exceptions.QuotaExceeded(_refusal(conn, project_id, amounts, limits))
 
@@ -36,6 +36,10 @@ def give_back(conn: Connection, project_id: str, amounts: Amounts) -> None:
         .where(_TABLE.c.project_id == project_id)
         .values({name: _TABLE.c[name] - amount for name, amount in msgspec.structs.asdict(amounts).items()})
     )
+
+
+def _ensure(conn: Connection, project_id: str) -> None:
+    insert_new(conn, models.ProjectUsage, [{'project_id': project_id, 'instances': 0, 'cores': 0, 'ram_mb': 0}])
 
 
 def _add(conn: Connection, project_id: str, amounts: Amounts, limits: Amounts) -> bool:
@@ -67,22 +71,26 @@ def _refusal(conn: Connection, project_id: str, amounts: Amounts, limits: Amount
     )
 
 
-def counted(conn: Connection) -> dict[str, Amounts]:
-    """What servers really add up to, for the audit: project -> amounts."""
+def lock(conn: Connection, project_id: str) -> None:
+    """Hold a project's counters: whoever changes them waits, and what was counted stays true."""
+    _ensure(conn, project_id)
+    conn.execute(select(_TABLE.c.project_id).where(_TABLE.c.project_id == project_id).with_for_update())
+
+
+def counted(conn: Connection, project_id: str | None = None) -> dict[str, Amounts]:
+    """What servers really add up to, of one project or of all, for the audit: project -> amounts."""
     server = models.table(models.Server)
-    rows = conn.execute(
-        select(
-            server.c.project_id,
-            func.count().label('instances'),
-            func.sum(server.c.vcpus).label('cores'),
-            func.sum(server.c.memory_mb).label('ram_mb'),
-        )
-        .where(server.c.deleted.is_(False))
-        .group_by(server.c.project_id)
-    )
+    sums = select(
+        server.c.project_id,
+        func.count().label('instances'),
+        func.sum(server.c.vcpus).label('cores'),
+        func.sum(server.c.memory_mb).label('ram_mb'),
+    ).where(server.c.deleted.is_(False))
+    if project_id is not None:
+        sums = sums.where(server.c.project_id == project_id)
     return {
         row.project_id: Amounts(instances=int(row.instances), cores=int(row.cores), ram_mb=int(row.ram_mb))
-        for row in rows
+        for row in conn.execute(sums.group_by(server.c.project_id))
     }
 
 
@@ -96,5 +104,4 @@ def recorded(conn: Connection) -> dict[str, Amounts]:
 
 def correct(conn: Connection, project_id: str, amounts: Amounts) -> None:
     """Set the counters to what was counted."""
-    insert_new(conn, models.ProjectUsage, [{'project_id': project_id, 'instances': 0, 'cores': 0, 'ram_mb': 0}])
     conn.execute(update(_TABLE).where(_TABLE.c.project_id == project_id).values(**msgspec.structs.asdict(amounts)))

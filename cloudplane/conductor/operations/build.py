@@ -34,15 +34,34 @@ class BuildHandler(Handler):
         tried = (*operation.excluded, operation.host_id)
         if report.retryable and report.clean and len(tried) < self._settings.build_hosts:
             return self._move(conn, operation, stranded=False, tried=True, message=report.message)
+        hosts = f' (tried on {len(tried)} hosts, last on {operation.host})' if len(tried) > 1 else ''
+        message = f'{report.message}{hosts}'
+        return self._fail(
+            conn, operation, states.EVENT_FAILED, clean=report.clean, message=message, details=report.details
+        )
+
+    def give_up(self, conn: Connection, operation: Active, message: str) -> Effects:
+        """Too late. A host on which it has not begun is clean."""
+        clean = operation.state != states.STARTED
+        return self._fail(conn, operation, states.EVENT_GIVE_UP, clean=clean, message=message)
+
+    def _fail(
+        self,
+        conn: Connection,
+        operation: Active,
+        event: str,
+        *,
+        clean: bool,
+        message: str,
+        details: str | None = None,
+    ) -> Effects:
         effects = Effects()
         values: dict[str, Any] = {'vm_state': states.ERROR}
-        if report.clean:
-            effects.host(allocations.release(conn, operation.server_id))
+        if clean:
             values['host_id'] = None
-        hosts = f' (tried on {len(tried)} hosts, last on {operation.host})' if len(tried) > 1 else ''
-        self.end(
-            conn, operation, states.EVENT_FAILED, values, message=f'{report.message}{hosts}', details=report.details
-        )
+        self.end(conn, operation, event, values, message=message, details=details)
+        if clean:
+            effects.host(allocations.release(conn, operation.server_id))
         return effects
 
     def lose_host(self, conn: Connection, operation: Active) -> Effects | None:
@@ -74,7 +93,7 @@ class BuildHandler(Handler):
                 'params_json': servers.encode(params),
                 'message': message,
                 'tries': 0,
-                'next_run_at': utc_now(self._settings.wake_up_after_s(0)),
+                'next_run_at': utc_now(min(self._settings.wake_up_after_s(0), max(operation.remaining_s, 0))),
             },
         )
         if stranded:
@@ -90,13 +109,16 @@ class BuildHandler(Handler):
         if again:
             tries = operation.tries + 1
             wait_s = min(self._settings.wake_up_after_s(tries), max(operation.remaining_s, 0.0))
+            params = msgspec.structs.replace(operation.params, refused=())  # what was full may have room by then
             values = {
                 'tries': tries,
                 'message': summary,
                 'decision_json': decision_json,
+                'params_json': servers.encode(params),
                 'next_run_at': utc_now(wait_s),
             }
-            operations.take(conn, operation, values)
+            if not operations.take(conn, operation, values):
+                raise Raced
             return Effects()
         values = {'vm_state': states.ERROR}
         self.end(conn, operation, states.EVENT_GIVE_UP, values, message=summary)
