@@ -72,7 +72,10 @@ def mac_of(address: str) -> str:
 
 def network_xml(name: str, bridge: str, cidr: str) -> str:
     """The definition of a new NAT network, whose first address is the host's. Raises ValueError for a bad `cidr`."""
-    subnet = ipaddress.IPv4Network(cidr)
+    try:
+        subnet = ipaddress.IPv4Network(cidr)
+    except ValueError as error:
+        raise ValueError(f'{cidr} is not the range of an IPv4 network: {error}') from error
     if subnet.prefixlen > 29:
         raise ValueError(f'{cidr} has no room for guests: use /29 or larger')
     gateway, *slots = (subnet[number] for number in range(1, min(subnet.num_addresses - 1, MOST_SLOTS + 2)))
