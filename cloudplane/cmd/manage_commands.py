@@ -57,7 +57,7 @@ def _host_parser(commands: Any) -> None:
 
 def _image_parser(commands: Any) -> None:
     create = _command(commands, 'create', image_create, 'Add an image from a file; prints its id')
-    create.add_argument('name')
+    create.add_argument('image_name', metavar='name')  # `name` is oslo.config's, of the command
     create.add_argument('--file', required=True, type=Path, help='the image file')
     create.add_argument('--disk-format', choices=['qcow2', 'raw'], default='qcow2')
     create.add_argument('--id', help='its id, a UUID (default: a new one); one that exists already is left as it is')
@@ -181,7 +181,7 @@ def image_create(conf: Any) -> int:
     record = store.create(
         images.Image(
             id=image_id,
-            name=command.name,
+            name=command.image_name,
             disk_format=command.disk_format,
             owner=command.project,
             visibility='private' if command.private else 'public',
