@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import libvirt
 import pytest
 
+from cloudplane.compute.virt.libvirt.addresses import Reservation, reservation_name
 from cloudplane.compute.virt.libvirt.connection import Connection
 from cloudplane.compute.virt.libvirt.network import Network
 from cloudplane.compute.virt.libvirt.settings import LibvirtSettings
@@ -139,6 +140,7 @@ def test_one_who_was_slower_takes_the_next_address(
 ) -> None:
     """Another process takes the address between our look and our entry."""
     network, rival = make('h1'), make('h2')
+    theirs = Reservation(name=reservation_name(OTHER_ID, 'h2'), address='192.168.148.2')
     network.prepare()
     fake = libvirtd.networks['net']
     update, interfered = fake.update, threading.Event()
@@ -146,7 +148,7 @@ def test_one_who_was_slower_takes_the_next_address(
     def interfere(command: int, section: int, parent: int, text: str, flags: int) -> None:
         if not interfered.is_set():
             interfered.set()
-            rival.reserve(OTHER_ID)
+            update(command, section, parent, theirs.to_xml(), flags)
         update(command, section, parent, text, flags)
 
     monkeypatch.setattr(fake, 'update', interfere)
