@@ -14,6 +14,8 @@ from checkout import CHECKOUT, environment
 from suite.stages import Check, Tests
 
 _TAIL_LINES = 40
+# A file that cannot be read fails the run, and does not keep the others from running.
+_PYTEST = ('--continue-on-collection-errors',)
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ def environment_of(**extra: object) -> dict[str, str]:
 
 def pytest(plugin: str, arguments: Sequence[str]) -> list[str]:
     """The command of a pytest run with one plugin of ours."""
-    return [str(environment.program('python')), '-m', 'pytest', '-p', plugin, *arguments]
+    return [str(environment.program('python')), '-m', 'pytest', '-p', plugin, *_PYTEST, *arguments]
 
 
 class Ended:
