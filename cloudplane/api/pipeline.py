@@ -48,7 +48,9 @@ def load(wiring: Wiring) -> WSGIApplication:
     path = Path(wiring.settings.paste_config).absolute() if wiring.settings.paste_config else shipped_file()
     try:
         return cast(WSGIApplication, deploy.loadapp(f'config:{path}', global_conf={_KEY: wiring}))
-    except (OSError, LookupError, ImportError, ValueError, TypeError) as error:
+    except ConfigurationError:
+        raise
+    except Exception as error:  # the file is an operator's, and may name any code
         raise ConfigurationError(f'The pipeline of {path} cannot be composed: {error}') from error
 
 
