@@ -45,10 +45,14 @@ def _parser() -> argparse.ArgumentParser:
         description='Run the checks and the tests of this checkout, after installing what they need (.venv, and as '
         'root the Debian packages). The end of the output is the summary of pytest, which counts all stages.',
     )
-    parser.add_argument(
-        'stages', nargs='*', choices=stages.NAMES, metavar='STAGE', help=f'{", ".join(stages.NAMES)}; all'
-    )
+    parser.add_argument('stages', nargs='*', type=_stage, metavar='STAGE', help=f'{", ".join(stages.NAMES)}; all')
     return parser
+
+
+def _stage(name: str) -> str:
+    if name not in stages.NAMES:
+        raise argparse.ArgumentTypeError(f'there is no stage {name!r}, only {", ".join(stages.NAMES)}')
+    return name
 
 
 def _run(chosen: Sequence[str], pytest_arguments: list[str], begin_s: float) -> int:
