@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from oslo_config import cfg
 
+import cloudplane
 from cloudplane import exceptions
 from cloudplane.api import errors, pipeline
 from cloudplane.api.compute.links import Links
@@ -93,14 +94,14 @@ def test_the_pipeline_file_of_an_installation_is_found(tmp_path: Path, monkeypat
     (site_packages / 'cloudplane-1.dist-info').mkdir(parents=True)
     (site_packages / 'cloudplane-1.dist-info/METADATA').write_text('Name: cloudplane\nVersion: 1\n')
     (site_packages / 'cloudplane-1.dist-info/RECORD').write_text('../../../etc/cloudplane/api-paste.ini,,\n')
-    monkeypatch.setattr(pipeline.cloudplane, '__file__', str(site_packages / 'cloudplane/__init__.py'))
+    monkeypatch.setattr(cloudplane, '__file__', str(site_packages / 'cloudplane/__init__.py'))
     (distribution,) = importlib.metadata.distributions(path=[str(site_packages)])
     monkeypatch.setattr(importlib.metadata, 'files', lambda _name: distribution.files)
     assert pipeline.shipped_file().resolve() == installed
 
 
 def test_a_missing_pipeline_file_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline.cloudplane, '__file__', str(tmp_path / 'cloudplane/__init__.py'))
+    monkeypatch.setattr(cloudplane, '__file__', str(tmp_path / 'cloudplane/__init__.py'))
     monkeypatch.setattr(pipeline, '_installed', lambda: None)
     monkeypatch.setattr(pipeline, '_FILE', 'etc/cloudplane/no-such-file.ini')
     with pytest.raises(ConfigurationError, match='paste_config'):

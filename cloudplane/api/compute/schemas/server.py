@@ -194,16 +194,14 @@ _FULL: Final[dict[str, Schema]] = {
     'os-extended-volumes:volumes_attached': array(record({'id': STRING})),
 }
 _SOMETIMES: Final = ('progress', 'fault')
+_WITH_PROGRESS: Final = ['ACTIVE', 'BUILD', 'REBUILD', 'RESIZE', 'VERIFY_RESIZE', 'MIGRATING']
 
 
 def _with_rules(server: Schema) -> Schema:
-    """`progress` is there in some statuses, `fault` may be there in two; administrators see all of theirs or none."""
+    """`progress` must be there in some statuses and in no other; `fault` may be there in two."""
     return {
         **server,
-        'dependentRequired': {name: list(_FOR_ADMINS) for name in _FOR_ADMINS},
-        'if': {
-            'properties': {'status': {'enum': ['ACTIVE', 'BUILD', 'REBUILD', 'RESIZE', 'VERIFY_RESIZE', 'MIGRATING']}}
-        },
+        'if': {'properties': {'status': {'enum': _WITH_PROGRESS}}},
         'then': {'required': ['progress']},
         'else': {'not': {'required': ['progress']}},
         'allOf': [
@@ -215,8 +213,11 @@ def _with_rules(server: Schema) -> Schema:
     }
 
 
-_SHOWN: Final = _with_rules(record(_FULL, optional=(*_SOMETIMES, *_FOR_ADMINS)))
+_SHOWN: Final[Schema] = {
+    **_with_rules(record(_FULL, optional=(*_SOMETIMES, *_FOR_ADMINS))),
+    'dependentRequired': {name: list(_FOR_ADMINS) for name in _FOR_ADMINS},  # all of them, or none
+}
 SHOW_ANSWER: Final = record({'server': _SHOWN})
-UPDATE_ANSWER: Final = record({'server': record(_BASIC, optional=_SOMETIMES)})
+UPDATE_ANSWER: Final = record({'server': _with_rules(record(_BASIC, optional=_SOMETIMES))})
 LIST_ANSWER: Final = record({'servers': array(_SUMMARY), 'servers_links': LINKS}, optional=('servers_links',))
 DETAIL_ANSWER: Final = record({'servers': array(_SHOWN), 'servers_links': LINKS}, optional=('servers_links',))
