@@ -98,6 +98,7 @@ def test_work_ends_as_accepted_when_the_agent_is_killed(point: str, tmp_path: Pa
     agent.conductor.wait_ended(order.operation_id)
     agent.settled(order.server_id)
     eventually(lambda: is_settled(agent, order.server_id))
+    agent.settled(order.server_id)
     check(agent, kind, order.server_id, order.operation_id)
     agent.stop()
 

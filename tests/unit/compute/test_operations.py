@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from cloudplane import states
 from cloudplane.compute import fence as fence_module
+from cloudplane.compute.fence import Mark
 from cloudplane.compute.virt.fake import READY_LINE
 from cloudplane.compute.virt.fake_behaviour import ALWAYS
 from cloudplane.context import service_context
@@ -51,8 +53,8 @@ def test_a_build_commits_before_its_guest_runs(agent: Agent) -> None:
     assert guest is not None
     assert (guest.power_state, guest.committed) == (states.POWER_PAUSED, False)
     gate.open()
-    eventually(lambda: agent.power_state(order.server_id) == states.RUNNING)
-    assert [event.event for event in agent.events(order.server_id)] == ['start_paused', 'resume']
+    eventually(lambda: [event.event for event in agent.events(order.server_id)] == ['start_paused', 'resume'])
+    assert agent.power_state(order.server_id) == states.RUNNING
 
 
 def test_a_build_reports_its_steps_its_addresses_and_that_it_will_run(agent: Agent) -> None:
@@ -81,7 +83,7 @@ def test_a_build_writes_its_fence_once(agent: Agent, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(fence_module, '_replace', noted)
     agent.build()
-    assert len(written) == 1
+    assert len(written) == 1  # each is synced: what a boot waits for
 
 
 def test_a_build_that_is_not_agreed_to_touches_nothing(agent: Agent) -> None:
@@ -486,6 +488,9 @@ def test_a_delete_does_not_ask_and_leaves_but_a_tombstone(agent: Agent) -> None:
     assert agent.conductor.calls.count('begin') == begun
     assert agent.driver.leftovers() == set()
     assert [event.event for event in agent.events(server_id)][-1] == 'stop'
+    agent.settled(server_id)
+    mark = msgspec.json.decode((agent.path / 'fence' / f'{server_id}.json').read_bytes(), type=Mark)
+    assert (mark.gone, mark.key) == (True, (2, 1))
 
 
 def test_a_delete_of_what_is_not_there_succeeds(agent: Agent) -> None:

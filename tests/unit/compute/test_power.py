@@ -57,6 +57,22 @@ def test_a_guest_that_is_not_committed_has_no_power_state(agent: Agent) -> None:
     gate.open()
 
 
+def test_a_guest_that_waits_for_a_later_attempt_at_its_build_has_no_power_state(tmp_path: Path) -> None:
+    with running(tmp_path, power_sync_s=0.1) as agent:
+        gate = Gate()
+        agent.conductor.before['finish'] = gate
+        order = agent.do_not_wait(states.BUILD)
+        assert gate.reached.wait(10)
+        again = agent.conductor.redrive(order.operation_id)
+        gate.open()
+        agent.settled(order.server_id)
+        other = agent.build()
+        agent.conductor.wait(lambda: len(told(agent)) > 2)
+        assert {server_id for server_id, _state in told(agent)} == {other}
+        agent.work(again)
+        agent.conductor.wait(lambda: (order.server_id, states.RUNNING) in told(agent))
+
+
 def test_a_guest_that_is_worked_on_is_looked_at_when_that_is_over(agent: Agent) -> None:
     server_id = agent.build()
     agent.driver.delays['soft_reboot'] = 30

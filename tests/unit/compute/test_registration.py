@@ -116,6 +116,18 @@ def test_a_guest_that_is_newer_than_its_residue_is_kept(agent: Agent) -> None:
     assert agent.driver.leftovers() == {server_id}
 
 
+def test_a_guest_that_is_newer_than_its_residue_is_kept_even_if_its_mark_is_lost(
+    agent: Agent, caplog: pytest.LogCaptureFixture
+) -> None:
+    server_id = agent.build()
+    agent.bury()
+    (agent.path / 'fence' / f'{server_id}.json').write_bytes(b'')
+    agent.conductor.residues[server_id] = 0
+    agent.again().start()
+    assert agent.driver.leftovers() == {server_id}
+    assert 'but its guest is newer' in caplog.text
+
+
 def test_a_report_of_what_was_cleaned_is_repeated_until_it_is_heard(agent: Agent) -> None:
     gone = agent.build()
     agent.bury()

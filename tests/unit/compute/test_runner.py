@@ -313,7 +313,6 @@ def test_a_stopping_agent_takes_nothing_in_and_lets_the_present_step_end(
     bench.runners.open()
     gate = bench.gate('a')
     bench.runners.submit(build('a'))
-    bench.runners.submit(order(2, server_id='waits', kind=states.STOP))
     assert gate.reached.wait(10)
     stopped = threading.Thread(target=bench.runners.stop, args=(10,))
     stopped.start()
