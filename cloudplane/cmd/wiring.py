@@ -25,16 +25,19 @@ if TYPE_CHECKING:  # each is imported when it is needed: a process pays for its 
 class Clients:
     """The client of each service, on one transport."""
 
-    def __init__(self, transport: Any) -> None:
+    def __init__(self, transport: Any, timeout_s: float, heartbeat_s: float) -> None:
         self.transport = transport
-        self.conductor = ConductorAPI(transport)
-        self.scheduler = SchedulerAPI(transport)
-        self.compute = ComputeAPI(transport)
+        self.conductor = ConductorAPI(transport, timeout_s=timeout_s)
+        self.scheduler = SchedulerAPI(transport, timeout_s=timeout_s)
+        self.compute = ComputeAPI(transport, timeout_s=timeout_s)
+        # A heartbeat that is late is worth less than the next one.
+        self.heartbeats = ConductorAPI(transport, timeout_s=min(timeout_s, heartbeat_s))
 
 
 def clients(conf: Any, url: str | None = None) -> Clients:
-    """Clients on `[DEFAULT] transport_url`, or on `url`."""
-    return Clients(get_transport(conf, url))
+    """Clients on `[DEFAULT] transport_url`, or on `url`. `call_timeout_s` bounds each call."""
+    transport = get_transport(conf, url)
+    return Clients(transport, conf.call_timeout_s, conf.operations.heartbeat_s)
 
 
 def state_path(conf: Any) -> Path:
@@ -130,6 +133,7 @@ def compute(conf: Any, bus: Clients, images: 'ImageStore') -> 'Agent':
         conf.host,
         hypervisor(conf),
         conductor=bus.conductor,
+        heartbeats=bus.heartbeats,
         images=images,
         base_images=ImageCache(images, cache_path, pool=concurrency.BlockingPool('image-cache', 4)),
         state_path=state_path(conf),

@@ -26,4 +26,11 @@ OPTS = [
         help="Where this host keeps what must survive a restart: guests, images, the agent's fencing marks, and the "
         "SQLite database of the all-in-one. QEMU's user must be able to enter it, so not under a folder of mode 0700.",
     ),
+    cfg.FloatOpt(
+        'call_timeout_s',
+        default=30,
+        min=0.1,
+        help='Seconds that one service waits for the answer of another. Less makes failures visible sooner; an answer '
+        'that comes later is lost, and the question is asked again.',
+    ),
 ]

@@ -19,6 +19,8 @@ from cloudplane.conductor.db.session import Database
 from cloudplane.images import qcow2
 from cloudplane.objects.image import Image
 from cloudplane.objects.operation import Difference
+from cloudplane.rpc import inproc
+from cloudplane.rpc.transport import COMPUTE_TOPIC, CONDUCTOR_TOPIC
 
 T = TypeVar('T')
 PATIENCE_S = 20.0
@@ -74,15 +76,17 @@ class Client:
 class Cloud:
     """API, conductor, scheduler and agent over SQLite, with the fake driver."""
 
-    def __init__(self, path: Path, options: Mapping[str, Mapping[str, str]] | None = None) -> None:
-        self.path = path
-        self._url = f'inproc://{uuid.uuid4()}'
+    def __init__(
+        self, path: Path, options: Mapping[str, Mapping[str, str]] | None = None, *, host_count: int = 1
+    ) -> None:
+        self.path, self._host_count = path, host_count
+        self._broker = str(uuid.uuid4())
         self.config_file = write_config(path, options or {})
         self.conf: Any = None
         self.api: Any = None
         self.conductor: Any = None
         self.scheduler: Any = None
-        self.agent: Any = None
+        self.agents: dict[str, Any] = {}
         self._stack = contextlib.ExitStack()
 
     def start(self) -> 'Cloud':
@@ -92,15 +96,53 @@ class Cloud:
         database = wiring.database(self.conf)
         schema.upgrade(database)
         database.close()
-        bus = wiring.clients(self.conf, self._url)
+        bus = self.bus = wiring.clients(self.conf, f'inproc://{self._broker}')
         self.images = wiring.image_store(self.conf)
         self.conductor = self._run(wiring.conductor(self.conf, bus, self.images))
         self.scheduler = self._run(wiring.scheduler(self.conf, bus))
-        self.agent = self._run(wiring.compute(self.conf, bus, self.images))
+        self._stack.callback(self._stop_agents)
+        for number in range(1, self._host_count + 1):
+            self.start_agent(f'host-{number}')
         self.api = self._run(wiring.api(self.conf, bus, self.images))
         self.client = Client(self.api.port)
-        wait_for(self._host_is_up, 'the host to be up')
+        wait_for(lambda: self.hosts_up() == set(self.agents), 'the hosts to be up')
         return self
+
+    def start_agent(self, host: str) -> None:
+        """Start the agent of a host, with a state of its own; the log of what guests do is shared."""
+        own = {'host': host, 'state_path': str(self.path / 'state' / host)}
+        for option, value in own.items():
+            self.conf.set_override(option, value)
+        self.conf.set_override('log', str(self.path / 'guests.log'), group='fake')
+        agent = wiring.compute(self.conf, self.bus, self.images)
+        for option in own:
+            self.conf.clear_override(option)
+        agent.start()
+        self.agents[host] = agent
+
+    def stop_agent(self, host: str) -> None:
+        """Stop the agent of a host: to the others it falls silent. Its guests go on."""
+        self.agents.pop(host).stop()
+
+    def cut_off(self, host: str) -> None:
+        """No message from or to a host arrives any more; its agent works on. Undone by `reconnect`."""
+        own = f'"host": "{host}"'
+
+        def interceptor(message: inproc.Message) -> inproc.Verdict:
+            asked = message.kind in ('call', 'cast')  # an answer to the API names hosts as well
+            from_host = asked and message.topic == CONDUCTOR_TOPIC and own in message.wire
+            to_host = message.topic == COMPUTE_TOPIC and message.server == host
+            return inproc.DROP if from_host or to_host else inproc.DELIVER
+
+        inproc.broker(self._broker).interceptor = interceptor
+
+    def reconnect(self) -> None:
+        """All messages arrive again."""
+        inproc.broker(self._broker).interceptor = None
+
+    def _stop_agents(self) -> None:
+        for host in list(self.agents):
+            self.stop_agent(host)
 
     def stop(self) -> None:
         """Stop what runs, in the opposite order."""
@@ -121,14 +163,41 @@ class Cloud:
         self._stack.callback(service.stop)  # type: ignore[attr-defined]
         return service
 
-    def _host_is_up(self) -> bool:
+    def hosts_up(self) -> set[str]:
+        """The hosts whose agents are up."""
         services = self.client.get('/v2.1/os-services')['services']
-        return any(service['binary'] == 'cloudplane-compute' and service['state'] == 'up' for service in services)
+        return {
+            str(service['host'])
+            for service in services
+            if service['binary'] == 'cloudplane-compute' and service['state'] == 'up'
+        }
 
     @property
     def driver(self) -> Any:
-        """The fake driver of the agent."""
-        return self.agent.driver
+        """The fake driver of the first host."""
+        return self.agents['host-1'].driver
+
+    def guests(self) -> dict[str, str]:
+        """Which host has which guest: server -> host."""
+        return {
+            guest.server_id: host for host, agent in self.agents.items() for guest in agent.driver.guests()
+        }
+
+    def ran_at_once(self) -> list[str]:
+        """Servers that ran twice at the same time, read from what the hosts logged. There must be none."""
+        running: dict[str, set[str]] = {}
+        twice = []
+        log = self.path / 'guests.log'
+        for line in log.read_text().splitlines() if log.exists() else ():
+            event = json.loads(line)
+            runs = running.setdefault(event['server_id'], set())
+            if event['event'] in ('start', 'resume'):
+                runs.add(event['run_id'])
+            elif event['event'] == 'stop':
+                runs.discard(event['run_id'])
+            if len(runs) > 1:
+                twice.append(event['server_id'])
+        return twice
 
     def database(self) -> Database:
         """A connection of the test's own."""
@@ -206,7 +275,7 @@ class Cloud:
 def write_config(path: Path, options: Mapping[str, Mapping[str, str]]) -> Path:
     """A configuration file with its state below `path`; `options` are added to, or replace, the quick ones."""
     sections: dict[str, dict[str, str]] = {
-        'DEFAULT': {'state_path': str(path / 'state'), 'host': 'host-1'},
+        'DEFAULT': {'state_path': str(path / 'state'), 'host': 'host-1', 'call_timeout_s': '5'},
         'api': {'port': '0'},
         'compute': {'driver': 'fake'},
         'operations': dict(QUICK),

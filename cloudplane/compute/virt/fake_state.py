@@ -9,6 +9,7 @@ logging it: the driver logs the last change of each guest again when it starts, 
 import contextlib
 import hashlib
 import os
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,7 +104,7 @@ class GuestFiles:
     def write(self, guest: FakeGuest) -> None:
         """Replace the file of a guest."""
         path = self._path(guest.server_id)
-        part = path.with_suffix(f'.{os.getpid()}.part')
+        part = path.with_suffix(f'.{os.getpid()}.{threading.get_ident()}.part')  # a test may write beside the agent
         part.write_bytes(msgspec.json.encode(guest))
         part.rename(path)
 
