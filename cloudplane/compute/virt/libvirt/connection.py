@@ -3,7 +3,6 @@
 Every call goes through `Connection.call`. It translates libvirt's errors and leaves their meaning to the callers.
 """
 
-import contextlib
 import logging
 import threading
 import time
@@ -130,13 +129,9 @@ class Connection:
         if connection is not None:
             if not self._ended.is_set():
                 LOG.warning('The connection to libvirt at %s was lost: %s', self._uri, reason)
-            self._pool.run(self._drop, connection)
-
-    def _drop(self, connection: Any) -> None:
-        """In a native thread."""
-        self._on_close(connection)
-        with contextlib.suppress(libvirt.libvirtError):  # it is dead already
-            connection.close()
+            # Not closed here: another thread may be in the middle of a call, and closing would free what it uses.
+            # The bindings close it when the last of them lets go.
+            self._pool.run(self._on_close, connection)
 
 
 def _attempt(connection: Any, function: Callable[[Any], T]) -> T:
@@ -144,9 +139,16 @@ def _attempt(connection: Any, function: Callable[[Any], T]) -> T:
     try:
         return function(connection)
     except libvirt.libvirtError as error:
-        if error.get_error_code() not in _GONE and connection.isAlive() == 1:
+        if error.get_error_code() not in _GONE and _is_alive(connection):
             raise
         raise _Lost(error.get_error_message() or str(error)) from error
+
+
+def _is_alive(connection: Any) -> bool:
+    try:
+        return bool(connection.isAlive() == 1)
+    except libvirt.libvirtError:
+        return False
 
 
 def translated(error: libvirt.libvirtError, what: str) -> GuestError:

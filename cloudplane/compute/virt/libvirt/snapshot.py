@@ -33,6 +33,7 @@ _ABORT_S: Final = 30.0
 _PERCENT: Final = re.compile(rb'\((\d+\.\d+)/100%\)')
 _DONE: Final = 'done'
 _TURNED_OFF: Final = 'the guest was turned off'
+_BETWEEN: Final = 'backup job data missing'  # libvirt's words while a job begins or ends
 _ENDED: Final = (libvirt.VIR_DOMAIN_JOB_COMPLETED, libvirt.VIR_DOMAIN_JOB_FAILED, libvirt.VIR_DOMAIN_JOB_CANCELLED)
 
 
@@ -104,7 +105,7 @@ def _begin(domain: Any, copy: Path) -> bool:
     if not domain.isActive():
         return False
     if not copy.exists():
-        if _has_job(domain):
+        if _job(domain):
             raise GuestError(f'Another job works on {domain.name()}')
         domain.jobStats(libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED)  # forgets how the one before ended
         try:
@@ -116,19 +117,28 @@ def _begin(domain: Any, copy: Path) -> bool:
     return True
 
 
-def _has_job(domain: Any) -> bool:
-    return bool(domain.isActive()) and domain.jobInfo()[0] != libvirt.VIR_DOMAIN_JOB_NONE
+def _job(domain: Any) -> dict[str, Any]:
+    """What libvirt says of the job that works on the domain now; empty if there is none."""
+    if not domain.isActive():
+        return {}
+    try:
+        found: dict[str, Any] = domain.jobStats()
+    except libvirt.libvirtError as error:
+        if _BETWEEN in (error.get_error_message() or ''):
+            return {'type': libvirt.VIR_DOMAIN_JOB_UNBOUNDED, 'operation': libvirt.VIR_DOMAIN_JOB_OPERATION_UNKNOWN}
+        raise
+    return found if found['type'] != libvirt.VIR_DOMAIN_JOB_NONE else {}
 
 
 def _copied_bytes(domain: Any) -> int:
-    return int(domain.jobStats().get('disk_processed', 0)) if domain.isActive() else 0
+    return int(_job(domain).get('disk_processed', 0))
 
 
 def _outcome(domain: Any) -> str | None:
     """None while the job runs; then how it ended: _DONE, or why not."""
     if not domain.isActive():
         return _TURNED_OFF
-    if _has_job(domain):
+    if _job(domain):
         return None
     flags = libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED | libvirt.VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED
     done = domain.jobStats(flags)
@@ -141,11 +151,10 @@ def _outcome(domain: Any) -> str | None:
 
 def _abort_job(domain: Any) -> bool:
     """Ask for the end of a backup job; True when none is left."""
-    if not _has_job(domain):
-        return True
-    if domain.jobStats().get('operation') == libvirt.VIR_DOMAIN_JOB_OPERATION_BACKUP:
+    found = _job(domain)
+    if found.get('operation') == libvirt.VIR_DOMAIN_JOB_OPERATION_BACKUP:
         domain.abortJob()
-    return False
+    return not found
 
 
 # In an ordinary thread.

@@ -14,7 +14,6 @@ class FakeConnection:
 
     def __init__(self) -> None:
         self.alive = True
-        self.closed = False
         self.keepalive: tuple[int, int] | None = None
         self.callbacks: dict[int, Callable[..., None]] = {}
         self.on_close: Callable[..., None] | None = None
@@ -24,10 +23,6 @@ class FakeConnection:
 
     def isAlive(self) -> int:  # noqa: N802
         return int(self.alive)
-
-    def close(self) -> int:
-        self.closed = True
-        return 0
 
     def getLibVersion(self) -> int:  # noqa: N802
         return int(self.ask(9000000))

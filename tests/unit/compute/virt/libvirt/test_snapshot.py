@@ -11,23 +11,31 @@ import pytest
 from cloudplane.compute.virt.driver import Progress
 from cloudplane.compute.virt.libvirt import snapshot
 from cloudplane.exceptions import Cancelled, GuestError
+from tests.unit.compute.virt.libvirt.specs import libvirt_error
 
 
 class FakeDomain:
     """A domain with or without a job."""
 
-    def __init__(self, *, active: bool = True, job: int = libvirt.VIR_DOMAIN_JOB_NONE, **done: Any) -> None:
-        self._active, self._job = active, job
+    def __init__(self, *, active: bool = True, job: dict[str, Any] | None = None, **done: Any) -> None:
+        self._active = active
+        self.job = job or {'type': libvirt.VIR_DOMAIN_JOB_NONE}
         self._done = {'type': libvirt.VIR_DOMAIN_JOB_NONE} | done
+        self.aborted = False
 
     def isActive(self) -> int:  # noqa: N802 - libvirt's name
         return int(self._active)
 
-    def jobInfo(self) -> list[int]:  # noqa: N802
-        return [self._job]
+    def jobStats(self, flags: int = 0) -> dict[str, Any]:  # noqa: N802
+        if flags:
+            return self._done
+        if 'error' in self.job:
+            raise libvirt_error(libvirt.VIR_ERR_INTERNAL_ERROR, self.job['error'])
+        return self.job
 
-    def jobStats(self, _flags: int = 0) -> dict[str, Any]:  # noqa: N802
-        return self._done
+    def abortJob(self) -> None:  # noqa: N802
+        self.aborted = True
+        self.job = {'type': libvirt.VIR_DOMAIN_JOB_NONE}
 
 
 BACKUP = {'operation': libvirt.VIR_DOMAIN_JOB_OPERATION_BACKUP}
@@ -38,8 +46,30 @@ def outcome(**about: Any) -> str | None:
     return snapshot._outcome(FakeDomain(**about))
 
 
+RUNNING = {'type': libvirt.VIR_DOMAIN_JOB_UNBOUNDED, 'disk_processed': 7}
+
+
 def test_a_job_that_runs_has_no_outcome() -> None:
-    assert outcome(job=libvirt.VIR_DOMAIN_JOB_UNBOUNDED) is None
+    assert outcome(job=RUNNING | BACKUP) is None
+    assert snapshot._copied_bytes(FakeDomain(job=RUNNING | BACKUP)) == 7
+
+
+def test_a_job_of_which_libvirt_cannot_speak_yet_or_any_more_still_runs() -> None:
+    between = {'error': 'internal error: backup job data missing'}
+    assert outcome(job=between) is None
+    assert snapshot._copied_bytes(FakeDomain(job=between)) == 0
+    with pytest.raises(libvirt.libvirtError):
+        outcome(job={'error': 'internal error: something else'})
+
+
+def test_only_backups_are_ended() -> None:
+    backup, other = FakeDomain(job=RUNNING | BACKUP), FakeDomain(job=RUNNING | {'operation': 0})
+    assert not snapshot._abort_job(backup)
+    assert snapshot._abort_job(backup)
+    assert backup.aborted
+    assert not snapshot._abort_job(other)
+    assert not other.aborted
+    assert snapshot._abort_job(FakeDomain(active=False))
 
 
 def test_success_is_what_libvirt_calls_so() -> None:
