@@ -65,6 +65,9 @@ class Claimer:
         except exceptions.CloudplaneException as error:
             LOG.warning('The claim for %s was not made: %s', selection.server_id, error)
             effects = Effects()
+        except Exception:
+            LOG.exception('The claim for %s failed', selection.server_id)  # the others of its message are not lost
+            effects = Effects()
         effects.claims_ended.append(selection.operation_id)
         return effects
 

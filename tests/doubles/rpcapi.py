@@ -1,5 +1,7 @@
 """The clients of the scheduler and of the agents, without a bus: they remember what was sent, or refuse like a dead bus."""
 
+import threading
+
 from cloudplane.context import RequestContext
 from cloudplane.exceptions import ServiceUnavailable
 from cloudplane.objects.host import HostChanges
@@ -16,12 +18,18 @@ class RecordingScheduler(SchedulerAPI):
         self.messages: list[tuple[BuildSpec, ...]] = []  # one item for each message
         self.changes: list[HostChanges] = []
         self.unreachable = False
+        self.fails_once = False  # with an error that nobody expects
+        self.woken = threading.Semaphore(0)  # released with each message
 
     def build(self, ctxt: RequestContext, specs: tuple[BuildSpec, ...]) -> None:
         """A scheduler is woken."""
         self._refuse()
         self.builds += specs
         self.messages.append(specs)
+        self.woken.release()
+        if self.fails_once:
+            self.fails_once = False
+            raise RuntimeError('nobody expects this')
 
     def hosts_changed(self, ctxt: RequestContext, changes: HostChanges) -> None:
         """All schedulers hear of hosts."""

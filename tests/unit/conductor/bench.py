@@ -11,14 +11,13 @@ from typing import Any, cast
 
 import msgspec
 from oslo_messaging.rpc.dispatcher import ExpectedException
-from sqlalchemy import Row, insert, select, update
 
 from cloudplane import states
 from cloudplane.concurrency import BlockingPool
-from cloudplane.conductor import audit
 from cloudplane.conductor.db import flavors, models
 from cloudplane.conductor.db.clock import utc_now
 from cloudplane.conductor.db.session import Database, DatabaseSettings
+from cloudplane.conductor.db.usage import Amounts
 from cloudplane.conductor.parts import ConductorParts
 from cloudplane.conductor.settings import ConductorSettings
 from cloudplane.context import RequestContext
@@ -30,7 +29,6 @@ from cloudplane.objects.operation import (
     BeginRequest,
     CreateRequest,
     Decision,
-    Difference,
     FinishReport,
     Heartbeat,
     HeartbeatAnswer,
@@ -43,26 +41,20 @@ from cloudplane.objects.operation import (
     Verdict,
 )
 from tests.doubles.rpcapi import RecordingCompute, RecordingScheduler
+from tests.unit.conductor.rows import Host, Rows
 from tests.unit.images.doubles import TrustingInspector
 
 FLAVOR = Flavor(id='small', name='m1.small', vcpus=1, memory_mb=512, root_gb=5)
 SETTINGS = ConductorSettings()
+NO_LIMIT = Amounts(instances=-1, cores=-1, ram_mb=-1)
 
 
-class Host(msgspec.Struct, frozen=True):
-    """A registered host, as its agent sees it."""
-
-    id: int
-    name: str
-    epoch: int
-
-
-class Bench:
+class Bench(Rows):
     """One conductor, its database, and what it has sent."""
 
     def __init__(self, connection: str, folder: Path, settings: ConductorSettings = SETTINGS) -> None:
         self.connection, self.folder, self.settings = connection, folder, settings
-        self.database = Database(DatabaseSettings(connection=connection))
+        super().__init__(Database(DatabaseSettings(connection=connection)))
         self.scheduler, self.compute = RecordingScheduler(), RecordingCompute()
         self._blocking = BlockingPool('images', 1)
         self.images = FolderStore(folder / 'images', pool=self._blocking, inspector=TrustingInspector())
@@ -209,18 +201,16 @@ class Bench:
 
     def heartbeat(self, host: Host, *held: str, running: bool = True, step: str = '', **fields: Any) -> HeartbeatAnswer:
         """An agent is alive, and holds the newest operations of these servers."""
-        operations = [
-            HeldOperation(
-                operation_id=self.operation(server_id).id,
-                server_id=server_id,
-                attempt=self.operation(server_id).attempt,
-                running=running,
-                step=step,
-            )
-            for server_id in held
-        ]
-        beat = Heartbeat(host=host.name, epoch=host.epoch, held=tuple(operations), **fields)
-        return self.conductor.agents.heartbeat(beat)
+        return self.beat(host, *(self.held(server_id, running, step) for server_id in held), **fields)
+
+    def beat(self, host: Host, *held: HeldOperation, **fields: Any) -> HeartbeatAnswer:
+        """An agent is alive, and holds these."""
+        return self.conductor.agents.heartbeat(Heartbeat(host=host.name, epoch=host.epoch, held=held, **fields))
+
+    def held(self, server_id: str, running: bool = True, step: str = '') -> HeldOperation:
+        """The newest operation of a server, as its agent holds it now."""
+        row = self.operation(server_id)
+        return HeldOperation(operation_id=row.id, server_id=server_id, attempt=row.attempt, running=running, step=step)
 
     def cleaned(self, host: Host, *server_ids: str) -> None:
         """An agent says that nothing of these servers is left."""
@@ -294,70 +284,10 @@ class Bench:
         self.look()
         assert not self.host_row(host.name).up
 
-    # What is in the database
 
-    def server(self, server_id: str) -> Row[Any]:
-        """The row of a server, deleted or not."""
-        return self.rows(models.Server, id=server_id)[0]
-
-    def operation(self, server_id: str) -> Row[Any]:
-        """The newest operation of a server."""
-        return max(self.rows(models.Operation, server_id=server_id), key=lambda row: int(row.sequence))
-
-    def operation_of(self, operation_id: str) -> Row[Any]:
-        """The row of an operation."""
-        return self.rows(models.Operation, id=operation_id)[0]
-
-    def wait_s(self, server_id: str) -> float:
-        """Seconds until the reconciler looks at the newest operation."""
-        table = models.table(models.Operation)
-        statement = select(table.c.next_run_at, utc_now().label('now')).where(
-            table.c.id == self.operation(server_id).id
-        )
-        row = self.database.read(lambda conn: conn.execute(statement).one())
-        return float((row.next_run_at - row.now).total_seconds())
-
-    def host_row(self, name: str) -> Row[Any]:
-        """The row of a host."""
-        return self.rows(models.Host, name=name)[0]
-
-    def used(self, host: Host) -> tuple[int, int, int]:
-        """What is used of a host: vCPUs, memory, disk."""
-        row = self.host_row(host.name)
-        return row.used_vcpus, row.used_memory_mb, row.used_disk_gb
-
-    def usage(self, project_id: str = 'p1') -> tuple[int, int, int]:
-        """What a project has of its quota: instances, cores, memory."""
-        rows = self.rows(models.ProjectUsage, project_id=project_id)
-        return (rows[0].instances, rows[0].cores, rows[0].ram_mb) if rows else (0, 0, 0)
-
-    def residues(self, host: Host) -> dict[str, int]:
-        """The residues of a host: server id -> sequence."""
-        return {row.server_id: row.sequence for row in self.rows(models.Residue, host_id=host.id)}
-
-    def fault(self, server_id: str) -> str:
-        """The newest fault of a server."""
-        return str(self.rows(models.Fault, server_id=server_id)[-1].message)
-
-    def rows(self, model: type[models.Base], **equal: Any) -> list[Row[Any]]:
-        """The rows of a table that have these values."""
-        table = models.table(model)
-        statement = select(table).where(*(table.c[name] == value for name, value in equal.items()))
-        return self.database.read(lambda conn: list(conn.execute(statement)))
-
-    def change(self, model: type[models.Base], equal: dict[str, Any], values: dict[str, Any]) -> int:
-        """Change rows behind the conductor's back; how many."""
-        table = models.table(model)
-        statement = update(table).where(*(table.c[name] == value for name, value in equal.items())).values(values)
-        return self.database.write(lambda conn: conn.execute(statement).rowcount)
-
-    def add(self, model: type[models.Base], **values: Any) -> None:
-        """Add a row behind the conductor's back."""
-        self.database.write(lambda conn: conn.execute(insert(models.table(model)).values(values)))
-
-    def audit(self, *, repair: bool = False) -> tuple[Difference, ...]:
-        """What the audit finds."""
-        return audit.audit(self.database, repair=repair)
+def settings(**changes: Any) -> ConductorSettings:
+    """The default settings, but for these."""
+    return msgspec.structs.replace(SETTINGS, **changes)
 
 
 def inventory(name: str, vcpus: int = 8, memory_mb: int = 8192, disk_gb: int = 100, **fields: Any) -> HostInventory:

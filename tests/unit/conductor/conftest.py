@@ -8,7 +8,8 @@ import pytest
 
 from cloudplane.conductor.db import schema
 from cloudplane.conductor.db.session import Database, DatabaseSettings
-from tests.unit.conductor.bench import Bench, Host
+from tests.unit.conductor.bench import Bench
+from tests.unit.conductor.rows import Host
 
 
 @pytest.fixture(scope='session')

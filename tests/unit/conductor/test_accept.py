@@ -8,7 +8,8 @@ from cloudplane import exceptions, states
 from cloudplane.conductor.db import models
 from cloudplane.objects.flavor import Flavor
 from cloudplane.objects.keypair import Keypair
-from tests.unit.conductor.bench import Bench, Host
+from tests.unit.conductor.bench import Bench
+from tests.unit.conductor.rows import Host
 
 
 def test_a_create_is_queued_and_its_server_is_building(bench: Bench) -> None:
