@@ -61,13 +61,6 @@ class NotAcceptable(CloudplaneException):
     error = 'not_acceptable'
 
 
-class MethodNotAllowed(CloudplaneException):
-    """The method is not allowed for this resource."""
-
-    code = 405
-    error = 'method_not_allowed'
-
-
 class RequestTooLarge(CloudplaneException):
     """The request is too large."""
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from cloudplane.api.compute.call import Answer
-from cloudplane.api.compute.microversions import ALWAYS, Version, Window
+from cloudplane.api.compute.microversions import ALWAYS, Window
 
 Schema = dict[str, Any]
 # Called with the Call, then with the variables of the path by name.
@@ -36,8 +36,3 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     def name(self) -> str:
         """For people."""
         return f'{self.method} {self.path}' + (f' {self.action}' if self.action else '')
-
-
-def served(routes: tuple[Route, ...], version: Version) -> Route | None:
-    """The route among those of one method and path that is served at a version."""
-    return next((route for route in routes if version in route.versions), None)

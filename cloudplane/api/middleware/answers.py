@@ -1,5 +1,6 @@
 """What filters have in common when they answer, or add to an answer."""
 
+import http.client
 from types import TracebackType
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -35,7 +36,7 @@ def send(environ: WSGIEnvironment, start_response: StartResponse, answer: errors
     """Answer with an error."""
     body = answer.body
     start_response(
-        f'{answer.code} {errors.FAULT_NAMES.get(answer.code, errors.OTHER_FAULT)}',
+        f'{answer.code} {http.client.responses.get(answer.code, "Error")}',
         [('Content-Type', 'application/json'), ('Content-Length', str(len(body))), *answer.headers],
     )
     return [] if environ.get('REQUEST_METHOD') == 'HEAD' else [body]
