@@ -138,7 +138,8 @@ class Guest:
                 server: dict[str, Any] = self._api.get(self._path)['server']
             except NotFound:
                 return None
-            if server.get('OS-EXT-STS:task_state') is None:
+            # A build that has a host and has not begun there has no task, as in Nova.
+            if server['OS-EXT-STS:task_state'] is None and server['status'] != 'BUILD':
                 return server
             if time.monotonic() > deadline_s:
                 raise Failure(f'The server is busy ({server["OS-EXT-STS:task_state"]}) and does not come to rest')
