@@ -19,7 +19,8 @@ class RecordingScheduler(SchedulerAPI):
         self.changes: list[HostChanges] = []
         self.unreachable = False
         self.fails_once = False  # with an error that nobody expects
-        self.woken = threading.Semaphore(0)  # released with each message
+        self.woken = threading.Semaphore(0)  # released with each wake-up
+        self.heard = threading.Semaphore(0)  # released with each change of hosts
 
     def build(self, ctxt: RequestContext, specs: tuple[BuildSpec, ...]) -> None:
         """A scheduler is woken."""
@@ -35,6 +36,7 @@ class RecordingScheduler(SchedulerAPI):
         """All schedulers hear of hosts."""
         self._refuse()
         self.changes.append(changes)
+        self.heard.release()
 
     def _refuse(self) -> None:
         if self.unreachable:

@@ -94,8 +94,7 @@ class Bench(Rows):
     def host(self, name: str = 'h1', *, vcpus: int = 8, memory_mb: int = 8192, disk_gb: int = 100) -> Host:
         """A host whose agent has registered."""
         self.register(name, vcpus=vcpus, memory_mb=memory_mb, disk_gb=disk_gb)
-        row = self.host_row(name)
-        return Host(row.id, row.name, row.epoch)
+        return self.named(name)
 
     def register(self, name: str, *, vcpus: int = 8, memory_mb: int = 8192, disk_gb: int = 100) -> Any:
         """An agent starts; the conductor's answer."""

@@ -52,6 +52,11 @@ class Rows:
         """The row of a host."""
         return self.rows(models.Host, name=name)[0]
 
+    def named(self, name: str) -> Host:
+        """A host by its name."""
+        row = self.host_row(name)
+        return Host(row.id, row.name, row.epoch)
+
     def used(self, host: Host) -> tuple[int, int, int]:
         """What is used of a host: vCPUs, memory, disk."""
         row = self.host_row(host.name)
