@@ -50,8 +50,11 @@ class Agents:
 
     def _register(self, conn: Connection, inventory: HostInventory) -> tuple[RegisterAnswer, Effects]:
         # Operations before their host, as everywhere. Their host before its residues: see hosts.set_up_if_clean.
+        # A host that was forced down resumes nothing: its operations are being ended, whoever is faster.
         work = tuple(
-            self._resumed(conn, operation, inventory.host) for operation in operations.of_host(conn, inventory.host)
+            self._resumed(conn, operation, inventory.host)
+            for operation in operations.of_host(conn, inventory.host)
+            if not operation.host_forced_down
         )
         host = hosts.register(conn, inventory)
         residues = allocations.residues(conn, host.id)

@@ -41,6 +41,8 @@ class Executor:
         if refusal is not None:
             return refusal
         assert operation is not None  # an unknown one was refused
+        if operation.host_forced_down:  # nothing new there, also not in the new epoch, until the operator says so
+            return Verdict(accepted=False, reason=f'host {operation.host} is forced down')
         if operation.state == states.STARTED:
             return ACCEPTED
         if not servers.change(conn, operation.server_id, operation.id, {'task_state': operation.move.begun_task}):

@@ -147,7 +147,7 @@ class Reconciler:
         """One operation whose rows nobody can handle must not keep the others from being driven."""
         try:
             with RECONCILE:
-                self._transact(operation, self._drive)
+                self._transact(operation, lambda conn, now: self._drive_if_due(conn, operation, now))
             RECONCILE.reported()
         except exceptions.DatabaseUnavailable:
             raise
@@ -157,10 +157,13 @@ class Reconciler:
     def _transact(self, seen: Active, step: Callable[[Connection, Active], Effects]) -> None:
         def transaction(conn: Connection) -> Effects:
             now = operations.locked(conn, seen.server_id, seen.id)
-            unchanged = now is not None and not now.ended and now.next_run_at == seen.next_run_at
-            return step(conn, now) if now is not None and unchanged else Effects()
+            return step(conn, now) if now is not None and not now.ended else Effects()
 
         self._announcer.send(self._database.write(transaction))
+
+    def _drive_if_due(self, conn: Connection, seen: Active, now: Active) -> Effects:
+        # Another conductor may have taken it up, or its agent renewed its lease, since it was seen to be due.
+        return self._drive(conn, now) if now.next_run_at == seen.next_run_at else Effects()
 
     def _drive(self, conn: Connection, operation: Active) -> Effects:
         handler = self._handlers.of(operation.kind)
