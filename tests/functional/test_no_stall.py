@@ -166,7 +166,7 @@ def test_requests_are_served_while_a_gigabyte_is_hashed(cloud: Cloud) -> None:
     )
     wait_for(lambda: hashed, 'the first piece to be hashed')
 
-    served_at = []
+    served_at: list[int] = []
     for path in itertools.islice(itertools.cycle((API, SERVERS)), 2 * REQUESTS):
         assert cloud.client.request('GET', path).status == 200
         assert not commit.done(), f'after {len(served_at)} requests it had all been hashed'
