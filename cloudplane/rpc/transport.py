@@ -1,5 +1,6 @@
 """The bus, as the services see it: a transport, servers with end-points, and the base of the clients in rpcapi/."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
@@ -76,4 +77,9 @@ def end_point_target(version: str = '1.0') -> Any:
 
 def expected(*kinds: type[Exception]) -> Callable[[F], F]:
     """Mark an end-point method whose `kinds` of exception are answers, not faults to be logged."""
-    return cast(Callable[[F], F], oslo_messaging.expected_exceptions(*kinds))
+    mark = oslo_messaging.expected_exceptions(*kinds)
+
+    def marked(method: F) -> F:
+        return cast(F, functools.wraps(method)(mark(method)))  # oslo.messaging's own hides name and parameters
+
+    return marked
