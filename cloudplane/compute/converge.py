@@ -32,6 +32,17 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     at_start: bool = False
 
 
+def is_as_wanted(guest: GuestInfo | None, wanted: str) -> bool:
+    """Whether nothing is to be done."""
+    if wanted == states.WANT_LEAVE:
+        return True
+    if guest is None:
+        return False
+    if wanted == states.WANT_ON:
+        return guest.power_state == states.RUNNING and guest.committed
+    return wanted == states.WANT_OFF and guest.power_state == states.SHUTDOWN
+
+
 class Converger:
     """Fulfils wishes. Called in the server's own runner, so that no operation works on the same guest."""
 
@@ -66,6 +77,8 @@ class Converger:
         if wish.wanted == states.WANT_LEAVE or self._fence.is_newer_than(wish.sequence, wish.server_id):
             return
         guest = self._driver.guest(wish.server_id)
+        if is_as_wanted(guest, wish.wanted):
+            return
         if guest is not None and guest.sequence > wish.sequence:
             LOG.warning('Server %s is wanted %s (%s), but its guest is newer', wish.server_id, wish.wanted, wish.why)
             return
@@ -87,14 +100,11 @@ class Converger:
         self.tell_cleaned()
 
     def _switch_off(self, wish: Wish, guest: GuestInfo, progress: Progress) -> None:
-        if guest.power_state != states.SHUTDOWN:
-            LOG.info('Switching server %s off: %s', wish.server_id, wish.why)
-            graceful_s = self._settings.graceful_stop_s if guest.power_state == states.RUNNING else 0
-            self._driver.power_off(wish.server_id, graceful_s, progress)
+        LOG.info('Switching server %s off: %s', wish.server_id, wish.why)
+        graceful_s = self._settings.graceful_stop_s if guest.power_state == states.RUNNING else 0
+        self._driver.power_off(wish.server_id, graceful_s, progress)
 
     def _switch_on(self, wish: Wish, guest: GuestInfo) -> None:
-        if guest.power_state == states.RUNNING and guest.committed:
-            return
         if guest.power_state in (states.RUNNING, states.POWER_PAUSED):
             LOG.info('Letting server %s run: %s', wish.server_id, wish.why)
             self._driver.resume(wish.server_id)

@@ -120,6 +120,12 @@ class Fence:
             )
             return self._write(mark)
 
+    def raise_attempt(self, order: WorkOrder) -> None:
+        """The order that was admitted has come again with a higher attempt."""
+        mark = self._marks.get(order.server_id)
+        if mark is not None and mark.operation_id == order.operation_id:
+            self.admit(order)
+
     def note(self, server_id: str, **notes: str) -> Mark:
         """Add notes to the mark of a server, on the disk when this returns."""
         with self._lock(server_id):

@@ -1,6 +1,7 @@
 """The agent's RPC end-points. Thin: an order goes to its runner, a question to the driver."""
 
 import logging
+import threading
 
 from cloudplane import exceptions
 from cloudplane.compute.fence import is_safe_id
@@ -18,8 +19,9 @@ class ComputeManager:
 
     target = end_point_target()
 
-    def __init__(self, host: str, runners: Runners, driver: Driver) -> None:
+    def __init__(self, host: str, runners: Runners, driver: Driver, *, max_console_reads: int) -> None:
         self._host, self._runners, self._driver = host, runners, driver
+        self._console_places = threading.Semaphore(max_console_reads)
 
     def work(self, ctxt: RequestContext, order: WorkOrder) -> None:
         """Do this. Whoever sends it does not wait for more than its place in the queue."""
@@ -30,9 +32,14 @@ class ComputeManager:
             return
         self._runners.submit(order)
 
-    @expected(exceptions.GuestError, exceptions.NotImplementedHere)
+    @expected(exceptions.GuestError, exceptions.NotImplementedHere, exceptions.ServiceBusy)
     def console_log(self, ctxt: RequestContext, server_id: str, lines: int | None) -> str:
-        """The last lines of a guest's console."""
+        """The last lines of a guest's console. ServiceBusy if many read already."""
         if not is_safe_id(server_id):
             raise exceptions.GuestNotFound
-        return self._driver.console_log(server_id, lines)
+        if not self._console_places.acquire(blocking=False):
+            raise exceptions.ServiceBusy(f'Many consoles of host {self._host} are being read; try again later.')
+        try:
+            return self._driver.console_log(server_id, lines)
+        finally:
+            self._console_places.release()

@@ -19,7 +19,9 @@ from cloudplane.objects.operation import PowerReport, WantedGuest
 
 LOG = logging.getLogger(__name__)
 
+# What is put into the inbox beside server ids.
 _STOP = ''
+_SYNC = '*'
 _NEVER_S = 3600.0
 
 
@@ -31,6 +33,7 @@ class PowerReporter:
         self._inbox: Inbox[str] = Inbox()
         self._told: dict[str, int] = {}
         self._sync_at = time.monotonic() + at.settings.power_sync_s
+        self.syncs = 0  # how often all guests were compared
 
     def start(self) -> None:
         """Begin, in a thread of its own."""
@@ -44,6 +47,10 @@ class PowerReporter:
         """A guest has changed; called by the driver, from any thread."""
         self._inbox.put(server_id)
 
+    def sync(self) -> None:
+        """Compare all guests now: events may have been missed."""
+        self._inbox.put(_SYNC)
+
     def told(self, server_id: str, power_state: int) -> None:
         """The conductor knows this of a guest, from the report of an operation."""
         self._told[server_id] = power_state
@@ -55,11 +62,23 @@ class PowerReporter:
             arrived = self._arrivals(self._at.settings.power_retry_s if pending else _NEVER_S)
             if _STOP in arrived:
                 return
-            pending |= arrived
-            try:
-                pending = self.report(pending | self._due_for_sync())
-            except Exception:
-                LOG.exception('Power states could not be reported')
+            if _SYNC in arrived:
+                self._sync_at = time.monotonic()
+            pending |= arrived - {_SYNC}
+            self._look(pending)
+
+    def _look(self, pending: set[str]) -> None:
+        """Report what is pending; what has to be looked at again stays so."""
+        is_sync = time.monotonic() >= self._sync_at
+        try:
+            if is_sync:
+                pending |= self._all()
+            again = self.report(pending)
+            pending.clear()
+            pending |= again
+        except Exception:
+            LOG.exception('Power states could not be reported')
+        self.syncs += is_sync
 
     def _arrivals(self, wait_s: float) -> set[str]:
         """The guests that have changed, once something has and a moment has passed; or none after `wait_s`."""
@@ -74,10 +93,8 @@ class PowerReporter:
             pass
         return arrived
 
-    def _due_for_sync(self) -> set[str]:
-        """All guests, if it is time to compare them."""
-        if time.monotonic() < self._sync_at:
-            return set()
+    def _all(self) -> set[str]:
+        """All guests, as if nothing had been told of them."""
         self._sync_at = time.monotonic() + self._at.settings.power_sync_s
         self._told.clear()
         self._at.fence.prune()

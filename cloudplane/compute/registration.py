@@ -10,7 +10,7 @@ import threading
 import time
 
 from cloudplane import states
-from cloudplane.compute.converge import Wish
+from cloudplane.compute.converge import Wish, is_as_wanted
 from cloudplane.compute.operations.unfinished import discard_ended
 from cloudplane.compute.runner import Runners
 from cloudplane.compute.slot import Errand
@@ -42,8 +42,7 @@ class Registration:
             len(answer.work),
         )
         self._destroy(answer.residues)
-        for guest in answer.guests:
-            self._runners.wish(_wish_of(guest))
+        self._converge(answer.guests)
         self._settle_images(answer)
         self._runners.open()
         for order in answer.work:
@@ -63,6 +62,13 @@ class Registration:
             if time.monotonic() > until:
                 LOG.error('Server %s, a residue, is still being destroyed', errand.wish.server_id)
                 return
+
+    def _converge(self, wanted: tuple[WantedGuest, ...]) -> None:
+        """Have made what is not as it should be; most of a host's guests are."""
+        shown = {guest.server_id: guest for guest in self._at.driver.guests()}
+        for guest in wanted:
+            if not is_as_wanted(shown.get(guest.server_id), guest.wanted):
+                self._runners.wish(_wish_of(guest))
 
     def _settle_images(self, answer: RegisterAnswer) -> None:
         unfinished = {order.operation_id for order in answer.work}

@@ -24,8 +24,16 @@ LOG = logging.getLogger(__name__)
 class Reporter:
     """Registers, then beats, until it is stopped."""
 
-    def __init__(self, at: Workplace, runners: Runners, rebuild_transport: Callable[[], None]) -> None:
-        self._at, self._runners, self._rebuild_transport = at, runners, rebuild_transport
+    def __init__(
+        self,
+        at: Workplace,
+        runners: Runners,
+        *,
+        rebuild_transport: Callable[[], None],
+        on_registered: Callable[[], None],
+    ) -> None:
+        self._at, self._runners = at, runners
+        self._rebuild_transport, self._on_registered = rebuild_transport, on_registered
         self.ready = threading.Event()  # registered, and what had to come first is done
         self._stopped = threading.Event()
         self._registration = Registration(at, runners, self._stopped)
@@ -66,6 +74,7 @@ class Reporter:
                 LOG.exception('Could not register yet')
             else:
                 self._told, self._lost = inventory, 0
+                self._on_registered()
                 self.ready.set()
                 return
             self._stopped.wait(next(waits))

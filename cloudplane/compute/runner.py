@@ -65,7 +65,7 @@ class Runners:
                 self._slots[order.server_id] = slot
                 self._dispatch(slot)
         if placed == 'raised':
-            self._fence.admit(order)
+            self._fence.raise_attempt(order)
         elif placed == 'late':
             LOG.info('Refused %s: a newer order was seen', _what(order))
 

@@ -65,9 +65,11 @@ class ComputeService:
             converger=Converger(driver, fence, session, settings),
         )
         self._runners = Runners(fence, self._execute, self._at.converger.fulfil, settings)
-        self._reporter = Reporter(self._at, self._runners, rebuild_transport)
         self._power = PowerReporter(self._at, self._runners)
-        self.manager = ComputeManager(host, self._runners, driver)
+        self._reporter = Reporter(
+            self._at, self._runners, rebuild_transport=rebuild_transport, on_registered=self._power.sync
+        )
+        self.manager = ComputeManager(host, self._runners, driver, max_console_reads=settings.max_console_reads)
 
     @property
     def ready(self) -> threading.Event:

@@ -30,6 +30,7 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     heartbeats_lost: int = 3  # in a row, before the transport is built anew
     power_settle_s: float = 0.05  # power changes that come within this time make one report
     power_retry_s: float = 1  # power changes that could not be reported, or came during an operation, are tried again
+    max_console_reads: int = 20  # side by side; more are answered with "busy"
     tombstone_days: float = 7
 
 

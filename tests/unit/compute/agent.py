@@ -102,6 +102,7 @@ class Agent:
         self.service.start()
         if ready:
             assert self.service.ready.wait(10)
+            eventually(lambda: self.service._power.syncs > 0)
         return self
 
     def stop(self) -> None:

@@ -311,8 +311,8 @@ class FakeConductor(ConductorAPI):
             self.power_reports.extend(reports)
             other = []
             for report in reports:
-                server = self.servers[report.server_id]
-                if (server.vm_state, report.power_state) in DISAGREE:
+                server = self.servers.get(report.server_id)
+                if server is not None and (server.vm_state, report.power_state) in DISAGREE:
                     other.append(_wanted(server))
             return tuple(other)
 

@@ -81,6 +81,18 @@ def test_notes_stay_with_their_operation_and_go_with_the_next(tmp_path: Path, cl
     assert fence.mark('server').notes == {}  # type: ignore[union-attr]
 
 
+def test_an_attempt_is_raised_only_for_the_operation_that_was_admitted(tmp_path: Path, clock: Clock) -> None:
+    fence = opened(tmp_path, clock)
+    fence.raise_attempt(order(1, 2))
+    assert fence.mark('server') is None
+    fence.admit(order(1), {'image': 'i'})
+    fence.raise_attempt(order(1, 2))
+    fence.raise_attempt(order(2))
+    mark = fence.mark('server')
+    assert mark is not None
+    assert (mark.key, mark.notes) == ((1, 2), {'image': 'i'})
+
+
 def test_the_same_order_again_is_not_written_again(
     tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

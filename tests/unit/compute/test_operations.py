@@ -1,5 +1,6 @@
 """The operations on a host: the rows of the protocol's tables that concern the agent."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from cloudplane.compute.fence import Mark
 from cloudplane.compute.virt.fake import READY_LINE
 from cloudplane.compute.virt.fake_behaviour import ALWAYS
 from cloudplane.context import service_context
-from cloudplane.exceptions import GuestInvalid, GuestNotFound, HypervisorUnavailable
+from cloudplane.exceptions import GuestInvalid, GuestNotFound, HypervisorUnavailable, ServiceBusy
 from cloudplane.objects.image import ACTIVE, Image
 from cloudplane.objects.operation import FinishReport, WorkOrder
 from tests.unit.compute.agent import Agent, Gate, eventually, running
@@ -616,6 +617,28 @@ def test_the_console_of_a_missing_guest_is_an_expected_refusal(agent: Agent) -> 
         with pytest.raises(Exception) as refused:  # noqa: PT011 - oslo.messaging wraps what is expected
             agent.service.manager.console_log(service_context(), server_id, None)
         assert issubclass(refused.value.exc_info[0], GuestNotFound)  # type: ignore[attr-defined]
+
+
+def test_too_many_readers_of_consoles_are_told_that_the_host_is_busy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(tmp_path, max_console_reads=1) as agent:
+        gate = Gate()
+
+        def held(_server_id: str, _lines: int | None) -> str:
+            gate()
+            return 'text'
+
+        monkeypatch.setattr(agent.driver, 'console_log', held)
+        reader = threading.Thread(target=agent.service.manager.console_log, args=(service_context(), 's', None))
+        reader.start()
+        assert gate.reached.wait(10)
+        with pytest.raises(Exception) as refused:  # noqa: PT011 - oslo.messaging wraps what is expected
+            agent.service.manager.console_log(service_context(), 's', None)
+        assert issubclass(refused.value.exc_info[0], ServiceBusy)  # type: ignore[attr-defined]
+        gate.open()
+        reader.join(10)
+        assert agent.service.manager.console_log(service_context(), 's', None) == 'text'
 
 
 @pytest.mark.parametrize(('host', 'server_id'), [('other', None), ('host-1', '../x')])

@@ -142,5 +142,13 @@ def test_reports_name_the_newest_operation_even_if_it_never_came_here(agent: Age
     agent.conductor.wait(lambda: agent.conductor.calls.count('register') == 2)
     agent.conductor.wait(lambda: len(agent.conductor.beats) > 0)
     agent.driver.die(server_id)
+    agent.conductor.wait(lambda: (server_id, states.SHUTDOWN) in told(agent))
+    assert {report.sequence for report in agent.conductor.power_reports} == {2}
+
+
+def test_a_guest_that_died_while_no_agent_ran_is_told_of_at_once(agent: Agent) -> None:
+    server_id = agent.build()
+    agent.bury()
+    agent.driver.die(server_id)
+    agent.again().start()
     agent.conductor.wait(lambda: told(agent) == [(server_id, states.SHUTDOWN)])
-    assert agent.conductor.power_reports[0].sequence == 2
