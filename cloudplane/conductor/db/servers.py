@@ -143,6 +143,8 @@ def _conditions(query: ServerQuery) -> list[ColumnElement[bool]]:
         found.append(_SERVER.c.vm_state.in_(query.vm_states))
     if query.task_states is not None:
         found.append(_SERVER.c.task_state.in_(query.task_states))
+    if query.not_task_states is not None:
+        found.append(or_(_SERVER.c.task_state.is_(None), _SERVER.c.task_state.not_in(query.not_task_states)))
     if query.status is not None:
         found.append(_status(query.status))
     if query.name_regex is not None:
