@@ -70,6 +70,8 @@ class Reporter:
             except ServiceUnavailable as error:
                 LOG.warning('Could not register yet: %s', error)
                 self._missed()
+            except GuestError as error:
+                LOG.warning('Could not register yet, because the hypervisor does not answer: %s', error)
             except Exception:
                 LOG.exception('Could not register yet')
             else:
