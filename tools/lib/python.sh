@@ -29,13 +29,16 @@ install_python() {
         exit 2
     fi
     echo 'Installing Python …'
-    apt_get install python3 python3-venv || { apt_get update && apt_get install python3 python3-venv; } || {
-        echo "$0: apt-get could not install python3 and python3-venv" >&2
-        exit 1
-    }
+    local said
+    # The first try fails where apt's lists are absent or too old; a repository that fails need not be one we use.
+    said=$(apt_get install python3 python3-venv 2>&1) && return
+    said=$(apt_get update 2>&1; apt_get install python3 python3-venv 2>&1) && return
+    echo "$said" >&2
+    echo "$0: apt-get could not install python3 and python3-venv" >&2
+    exit 1
 }
 
 apt_get() {
     DEBIAN_FRONTEND=noninteractive apt-get --quiet=2 --yes --no-install-recommends -o DPkg::Lock::Timeout=300 "$@" \
-        </dev/null >/dev/null
+        </dev/null
 }

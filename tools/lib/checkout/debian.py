@@ -13,6 +13,7 @@ ENVIRONMENT = {'DEBIAN_FRONTEND': 'noninteractive', 'LC_ALL': 'C'}
 BUILD = ('gcc', 'libc6-dev', 'libvirt-dev', 'pkg-config', 'python3-dev')
 # For guests: libvirt with QEMU, its NAT network (dnsmasq, iptables), and what talks to both.
 HYPERVISOR = (
+    'curl',
     'dnsmasq-base',
     'iproute2',
     'iptables',
