@@ -17,12 +17,14 @@ from cloudplane.compute.virt.fake_settings import FakeSettings
 from cloudplane.compute.virt.fake_state import FakeEvent, read_events
 from cloudplane.compute.virt.host_settings import HostSettings
 from cloudplane.context import service_context
-from cloudplane.objects.operation import WorkOrder
+from cloudplane.objects.image import Image
+from cloudplane.objects.operation import FinishReport, WorkOrder
 from cloudplane.rpcapi.conductor import ConductorAPI
 from tests.unit.compute.fake_conductor import FakeConductor
 from tests.unit.compute.fake_images import FakeBaseImages, FakeImages
 
 HOST = 'host-1'
+IMAGE = '11111111-1111-4111-8111-111111111111'
 FAST = AgentSettings(
     heartbeat_s=0.05,
     power_sync_s=60,
@@ -211,3 +213,20 @@ class Gate:
     def open(self) -> None:
         """Let everybody pass."""
         self._opened.set()
+
+
+def snapshot(agent: Agent, server_id: str) -> WorkOrder:
+    """A snapshot of a server that was accepted, with the record of its image."""
+    order = agent.conductor.accept(states.SNAPSHOT, server_id, image_id=IMAGE)
+    agent.images.create(Image(id=IMAGE, operation_id=order.operation_id))
+    return order
+
+
+def last_report(agent: Agent) -> FinishReport:
+    """The report that was accepted last."""
+    return agent.conductor.reports[-1]
+
+
+def calls_of(agent: Agent, method: str) -> int:
+    """How often a method of the driver was called."""
+    return sum(called == method for called, _server_id in agent.driver.calls)

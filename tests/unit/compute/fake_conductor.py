@@ -4,7 +4,6 @@ A supported double: it implements the calls of rpcapi.conductor.ConductorAPI tha
 (`accept`), sends them again with a higher attempt (`redrive`), forces hosts down, and loses requests or answers.
 """
 
-import dataclasses
 import threading
 import uuid
 from collections.abc import Callable
@@ -13,12 +12,10 @@ from typing import Any, TypeVar
 from cloudplane import states
 from cloudplane.context import RequestContext
 from cloudplane.exceptions import ServiceUnavailable, StaleEpoch
-from cloudplane.objects.flavor import Flavor
 from cloudplane.objects.host import HostInventory
 from cloudplane.objects.operation import (
     BeginRequest,
     FinishReport,
-    GuestSpec,
     Heartbeat,
     HeartbeatAnswer,
     PowerReport,
@@ -30,44 +27,9 @@ from cloudplane.objects.operation import (
     WorkOrder,
 )
 from cloudplane.rpcapi.conductor import ConductorAPI
+from tests.unit.compute.fake_rows import DISAGREE, FakeOperation, FakeServer, same_end, spec_of, wanted_of
 
 T = TypeVar('T')
-
-DISAGREE = ((states.STOPPED, states.RUNNING), (states.ACTIVE, states.POWER_PAUSED))
-FLAVOR = Flavor(id='1', name='small', vcpus=1, memory_mb=512, root_gb=1)
-
-
-@dataclasses.dataclass
-class FakeServer:
-    """A server's row."""
-
-    id: str
-    vm_state: str = states.BUILDING
-    sequence: int = 0
-    operation: 'FakeOperation | None' = None
-    launched: bool = False
-    here: bool = True
-    power_state: int = 0
-
-    def wanted(self) -> str:
-        """As conductor.execution.wanted_on."""
-        if not self.here:
-            return states.WANT_ABSENT
-        return states.wanted(self.vm_state, operation_active=self.operation is not None, launched=self.launched)
-
-
-@dataclasses.dataclass
-class FakeOperation:
-    """An operation's row."""
-
-    id: str
-    kind: str
-    server: FakeServer
-    sequence: int
-    attempt: int = 1
-    state: str = states.SCHEDULED
-    image_id: str | None = None
-    report: FinishReport | None = None
 
 
 class FakeConductor(ConductorAPI):
@@ -198,7 +160,7 @@ class FakeConductor(ConductorAPI):
                 if operation.state in states.ACTIVE_OPERATION and operation.server.here:
                     operation.attempt += operation.state == states.STARTED
                     work.append(self.order(operation))
-            guests = tuple(_wanted(server) for server in self.servers.values() if server.here)
+            guests = tuple(wanted_of(server) for server in self.servers.values() if server.here)
             residues = tuple(Residue(server_id=each, sequence=number) for each, number in self.residues.items())
             return RegisterAnswer(epoch=self.epoch, residues=residues, guests=guests, work=tuple(work))
 
@@ -233,7 +195,7 @@ class FakeConductor(ConductorAPI):
 
         def answer() -> Verdict:
             operation = self.operations.get(report.operation_id)
-            if operation is not None and operation.report is not None and _same_end(operation.report, report):
+            if operation is not None and operation.report is not None and same_end(operation.report, report):
                 return Verdict(accepted=True)
             self._check_epoch(report.epoch)
             verdict = self._judge(operation, report.attempt)
@@ -313,32 +275,10 @@ class FakeConductor(ConductorAPI):
             for report in reports:
                 server = self.servers.get(report.server_id)
                 if server is not None and (server.vm_state, report.power_state) in DISAGREE:
-                    other.append(_wanted(server))
+                    other.append(wanted_of(server))
             return tuple(other)
 
         return self._received('power_states', reports, answer)
-
-
-def spec_of(server_id: str, networks: str = 'auto') -> GuestSpec:
-    """A guest to be built."""
-    return GuestSpec(
-        server_id=server_id,
-        project_id='project',
-        user_id='user',
-        name='web',
-        hostname='web',
-        flavor=FLAVOR,
-        image_id='image',
-        networks=networks,
-    )
-
-
-def _same_end(one: FinishReport, other: FinishReport) -> bool:
-    return (one.attempt, one.succeeded) == (other.attempt, other.succeeded)
-
-
-def _wanted(server: FakeServer) -> WantedGuest:
-    return WantedGuest(server_id=server.id, sequence=server.sequence, wanted=server.wanted(), vm_state=server.vm_state)
 
 
 def _count_down(counts: dict[str, int], method: str) -> bool:

@@ -9,12 +9,11 @@ from cloudplane import faultpoints, states
 from cloudplane.compute.operations import OPERATIONS
 from cloudplane.compute.virt.fake_behaviour import ALWAYS
 from cloudplane.objects.image import ACTIVE, Image
-from tests.unit.compute.agent import HOST, Agent, eventually
+from tests.unit.compute.agent import HOST, IMAGE, Agent, eventually
 from tests.unit.compute.fake_conductor import FakeConductor
 
 pytestmark = pytest.mark.filterwarnings('ignore::pytest.PytestUnhandledThreadExceptionWarning')
 
-IMAGE = '11111111-1111-4111-8111-111111111111'
 POINTS = [point for point in faultpoints.all_points() if point.startswith('compute.')]
 Setup = Callable[[Agent], str | None]
 

@@ -1,6 +1,5 @@
 """Power states that guests take by themselves, and what is told of them."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,12 +7,6 @@ import pytest
 from cloudplane import states
 from cloudplane.exceptions import HypervisorUnavailable
 from tests.unit.compute.agent import Agent, Gate, eventually, running
-
-
-@pytest.fixture
-def agent(tmp_path: Path) -> Iterator[Agent]:
-    with running(tmp_path) as started:
-        yield started
 
 
 def told(agent: Agent) -> list[tuple[str, int]]:

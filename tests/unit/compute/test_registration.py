@@ -1,7 +1,6 @@
 """What an agent does when it registers, and what it makes of guests that should be something else."""
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,13 +10,8 @@ from cloudplane.compute.virt.driver import Token
 from cloudplane.exceptions import HypervisorUnavailable
 from cloudplane.objects.operation import FinishReport, WorkOrder
 from tests.unit.compute.agent import HOST, Agent, Gate, eventually, running
-from tests.unit.compute.fake_conductor import FakeConductor, spec_of
-
-
-@pytest.fixture
-def agent(tmp_path: Path) -> Iterator[Agent]:
-    with running(tmp_path) as started:
-        yield started
+from tests.unit.compute.fake_conductor import FakeConductor
+from tests.unit.compute.fake_rows import spec_of
 
 
 def restart(agent: Agent) -> None:

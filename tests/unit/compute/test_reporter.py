@@ -1,6 +1,5 @@
 """Heartbeats, and what their answers ask for."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,12 +7,6 @@ import pytest
 from cloudplane import states
 from cloudplane.exceptions import HypervisorUnavailable
 from tests.unit.compute.agent import Agent, Gate, eventually, running
-
-
-@pytest.fixture
-def agent(tmp_path: Path) -> Iterator[Agent]:
-    with running(tmp_path) as started:
-        yield started
 
 
 def test_heartbeats_say_what_is_held_and_in_which_step(agent: Agent) -> None:

@@ -15,7 +15,7 @@ from cloudplane.compute.virt.fake_state import read_events
 from cloudplane.compute.virt.host_settings import HostSettings
 from cloudplane.exceptions import Cancelled, ConfigurationError, GuestError, GuestNotFound
 from cloudplane.images.inspector import ImageInspector
-from tests.unit.compute.fake_conductor import spec_of
+from tests.unit.compute.fake_rows import spec_of
 
 TOKEN = Token(operation_id='op', sequence=3, attempt=1)
 
