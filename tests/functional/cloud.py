@@ -50,7 +50,7 @@ class Client:
     """Speaks HTTP to one API; one connection per request."""
 
     def __init__(self, port: int, token: str | None = None) -> None:
-        self._port, self._token = port, token
+        self.port, self._token = port, token
 
     def request(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
         """Send JSON (or raw bytes) and read the answer."""
@@ -60,7 +60,7 @@ class Client:
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         if data is not None:
             sent.setdefault('Content-Type', 'application/json')
-        connection = http.client.HTTPConnection('127.0.0.1', self._port, timeout=PATIENCE_S)
+        connection = http.client.HTTPConnection('127.0.0.1', self.port, timeout=PATIENCE_S)
         with contextlib.closing(connection):
             connection.request(method, path, data, sent)
             answer = connection.getresponse()
