@@ -36,6 +36,8 @@ LOG = logging.getLogger(__name__)
 
 _START_S: Final = 10.0  # how long a start waits for libvirtd
 _POOL_SIZE: Final = 8
+# A libvirtd that was restarted tells nobody of guests that die before it has found its QEMUs again.
+_SETTLE_S: Final = 5.0
 
 
 class LibvirtDriver(Driver):
@@ -125,10 +127,17 @@ class LibvirtDriver(Driver):
         if event.kind == events.LOST:
             self._connection.revive()
         elif event.kind == events.CONNECTED:
-            for info in self.guests():  # what happened meanwhile, nobody was told
-                self._on_power_change(info.server_id)
+            self._events.tell_later(Event(events.SETTLED), _SETTLE_S)
+            self._tell_of_all()
+        elif event.kind == events.SETTLED:
+            self._tell_of_all()
         elif event.kind == events.POWER and self._storage.exists(event.domain_uuid):
             self._on_power_change(event.domain_uuid)
+
+    def _tell_of_all(self) -> None:
+        """What happened while there was no connection, nobody was told."""
+        for info in self.guests():
+            self._on_power_change(info.server_id)
 
     # A build
 

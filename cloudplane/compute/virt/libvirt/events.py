@@ -23,6 +23,7 @@ POWER: Final = 'power'  # started, stopped, paused, resumed …
 REBOOTED: Final = 'rebooted'  # the guest's machine was reset
 JOB_ENDED: Final = 'job_ended'
 CONNECTED: Final = 'connected'
+SETTLED: Final = 'settled'  # some time after CONNECTED
 LOST: Final = 'lost'
 
 _POWER_EVENTS = frozenset(
@@ -128,6 +129,12 @@ class Events:
         for callback_id in self._registered.pop(id(connection), []):
             with contextlib.suppress(libvirt.libvirtError):  # a dead connection: freed on this side all the same
                 connection.domainEventDeregisterAny(callback_id)
+
+    def tell_later(self, event: Event, delay_s: float) -> None:
+        """Hand out an event of our own."""
+        timer = threading.Timer(delay_s, self._inbox.put, (event,))
+        timer.daemon = True
+        timer.start()
 
     @contextlib.contextmanager
     def watch(self, domain_uuid: str) -> Iterator[Watch]:

@@ -232,8 +232,8 @@ def _cut_power(domain: Any) -> None:
     if domain.isActive():
         try:
             domain.destroy()
-        except libvirt.libvirtError as error:
-            if error.get_error_code() != libvirt.VIR_ERR_OPERATION_INVALID or domain.isActive():
+        except libvirt.libvirtError:
+            if domain.isActive():
                 raise
 
 

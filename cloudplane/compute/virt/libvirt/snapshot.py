@@ -19,7 +19,7 @@ import libvirt
 from cloudplane.compute import overlay
 from cloudplane.compute.virt.driver import Progress
 from cloudplane.compute.virt.libvirt import domain_xml, events
-from cloudplane.compute.virt.libvirt.events import Events
+from cloudplane.compute.virt.libvirt.events import Events, Watch
 from cloudplane.compute.virt.libvirt.guest import Guest
 from cloudplane.compute.virt.libvirt.storage import Storage
 from cloudplane.concurrency import BlockingPool
@@ -30,9 +30,11 @@ LOG = logging.getLogger(__name__)
 _LOOK_S: Final = 0.2
 _WITH_US: Final = ('setpriv', '--pdeathsig', 'KILL')  # of util-linux: kills what follows when our thread ends
 _ABORT_S: Final = 30.0
+_DYING_S: Final = 5.0
 _PERCENT: Final = re.compile(rb'\((\d+\.\d+)/100%\)')
 _DONE: Final = 'done'
 _TURNED_OFF: Final = 'the guest was turned off'
+_COMPLETED: Final = libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED
 _BETWEEN: Final = 'backup job data missing'  # libvirt's words while a job begins or ends
 _ENDED: Final = (libvirt.VIR_DOMAIN_JOB_COMPLETED, libvirt.VIR_DOMAIN_JOB_FAILED, libvirt.VIR_DOMAIN_JOB_CANCELLED)
 
@@ -83,10 +85,9 @@ class Snapshots:
             if not guest.call('copy the disk of', lambda domain: _begin(domain, copy)):
                 return False
             try:
-                while (outcome := guest.call('watch the copy of', _outcome)) is None:
+                while (outcome := self._look(guest, watch, progress)) is None:
                     if progress.cancelled.is_set():
                         raise Cancelled
-                    progress.advance(guest.call('watch the copy of', _copied_bytes))
                     if not watch.saw(events.JOB_ENDED):
                         watch.wait(_LOOK_S)
             except BaseException:
@@ -95,6 +96,22 @@ class Snapshots:
         if outcome not in (_DONE, _TURNED_OFF):
             raise GuestError(f'The disk of {server_id} could not be copied: {outcome}')
         return outcome == _DONE
+
+    def _look(self, guest: Guest, watch: Watch, progress: Progress) -> str | None:
+        """How the copy ended, or None; tells how far it is."""
+        try:
+            outcome, copied_bytes = guest.call('watch the copy of', _outcome)
+        except GuestError:
+            # While QEMU dies under the job, libvirt takes a moment to see that the guest is off.
+            end_s = time.monotonic() + _DYING_S
+            while guest.call('look at', lambda domain: bool(domain.isActive())):
+                if time.monotonic() > end_s:
+                    raise
+                watch.wait(_LOOK_S)
+            return _TURNED_OFF
+        if outcome is None:
+            progress.advance(copied_bytes)
+        return outcome
 
 
 # In a native thread.
@@ -107,7 +124,7 @@ def _begin(domain: Any, copy: Path) -> bool:
     if not copy.exists():
         if _job(domain):
             raise GuestError(f'Another job works on {domain.name()}')
-        domain.jobStats(libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED)  # forgets how the one before ended
+        domain.jobStats(_COMPLETED)  # forgets how the one before ended
         try:
             domain.backupBegin(domain_xml.backup(copy), None, 0)
         except libvirt.libvirtError:
@@ -119,29 +136,32 @@ def _begin(domain: Any, copy: Path) -> bool:
 
 def _job(domain: Any) -> dict[str, Any]:
     """What libvirt says of the job that works on the domain now; empty if there is none."""
-    if not domain.isActive():
-        return {}
     try:
         found: dict[str, Any] = domain.jobStats()
     except libvirt.libvirtError as error:
+        if not domain.isActive():
+            return {}
         if _BETWEEN in (error.get_error_message() or ''):
             return {'type': libvirt.VIR_DOMAIN_JOB_UNBOUNDED, 'operation': libvirt.VIR_DOMAIN_JOB_OPERATION_UNKNOWN}
         raise
     return found if found['type'] != libvirt.VIR_DOMAIN_JOB_NONE else {}
 
 
-def _copied_bytes(domain: Any) -> int:
-    return int(_job(domain).get('disk_processed', 0))
+def _outcome(domain: Any) -> tuple[str | None, int]:
+    """None while the job runs; then how it ended: _DONE, or why not. And the bytes that it has copied."""
+    found = _job(domain)
+    return (None, int(found.get('disk_processed', 0))) if found else (_end(domain), 0)
 
 
-def _outcome(domain: Any) -> str | None:
-    """None while the job runs; then how it ended: _DONE, or why not."""
+def _end(domain: Any) -> str:
+    try:
+        done = domain.jobStats(_COMPLETED | libvirt.VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED)
+    except libvirt.libvirtError:
+        if domain.isActive():
+            raise
+        return _TURNED_OFF
     if not domain.isActive():
         return _TURNED_OFF
-    if _job(domain):
-        return None
-    flags = libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED | libvirt.VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED
-    done = domain.jobStats(flags)
     if done.get('operation') != libvirt.VIR_DOMAIN_JOB_OPERATION_BACKUP or done['type'] not in _ENDED:
         return 'libvirt does not know how the job ended'
     if done.get('success') or (done['type'] == libvirt.VIR_DOMAIN_JOB_COMPLETED and 'success' not in done):

@@ -119,3 +119,8 @@ def test_a_dead_connection_is_forgotten(handed_out: Events) -> None:
     handed_out.unregister(connection)
     assert connection.callbacks == {}
     assert connection.on_close is None
+
+
+def test_an_event_of_our_own_comes_later(handed_out: Events, listener: Listener) -> None:
+    handed_out.tell_later(Event(events.SETTLED), 0.01)
+    assert listener.heard.get(timeout=10) == Event(events.SETTLED)

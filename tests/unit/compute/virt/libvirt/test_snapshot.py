@@ -27,6 +27,8 @@ class FakeDomain:
         return int(self._active)
 
     def jobStats(self, flags: int = 0) -> dict[str, Any]:  # noqa: N802
+        if not self._active and not flags:
+            raise libvirt_error(libvirt.VIR_ERR_OPERATION_INVALID, 'domain is not running')
         if flags:
             return self._done
         if 'error' in self.job:
@@ -43,7 +45,7 @@ BACKUP = {'operation': libvirt.VIR_DOMAIN_JOB_OPERATION_BACKUP}
 
 def outcome(**about: Any) -> str | None:
     """What is made of it."""
-    return snapshot._outcome(FakeDomain(**about))
+    return snapshot._outcome(FakeDomain(**about))[0]
 
 
 RUNNING = {'type': libvirt.VIR_DOMAIN_JOB_UNBOUNDED, 'disk_processed': 7}
@@ -51,13 +53,13 @@ RUNNING = {'type': libvirt.VIR_DOMAIN_JOB_UNBOUNDED, 'disk_processed': 7}
 
 def test_a_job_that_runs_has_no_outcome() -> None:
     assert outcome(job=RUNNING | BACKUP) is None
-    assert snapshot._copied_bytes(FakeDomain(job=RUNNING | BACKUP)) == 7
+    assert snapshot._outcome(FakeDomain(job=RUNNING | BACKUP)) == (None, 7)
 
 
 def test_a_job_of_which_libvirt_cannot_speak_yet_or_any_more_still_runs() -> None:
     between = {'error': 'internal error: backup job data missing'}
     assert outcome(job=between) is None
-    assert snapshot._copied_bytes(FakeDomain(job=between)) == 0
+    assert snapshot._outcome(FakeDomain(job=between)) == (None, 0)
     with pytest.raises(libvirt.libvirtError):
         outcome(job={'error': 'internal error: something else'})
 
