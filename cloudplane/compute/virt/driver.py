@@ -4,7 +4,8 @@ The agent's operations (compute/operations) own the order of steps, fencing, ret
 piece of work on one guest, and can say what the host shows. Rules for every method:
 
 - It may be called again after it was cut short at any instruction, and goes on from what the host shows.
-- It is called for one server by one thread at a time; for different servers by many.
+- It is called for one server by one thread at a time; for different servers by many. `guest` and `console_log` may
+  be called at any time, also while something else works on the same guest.
 - It never blocks the process: calls into C go through a BlockingPool.
 - It raises only subclasses of exceptions.GuestError (with a message that says what failed and what to do), or
   exceptions.NotImplementedHere.
