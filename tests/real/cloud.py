@@ -10,7 +10,6 @@ import os
 import re
 import subprocess
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -42,12 +41,12 @@ CLOCKS = {
 }
 
 
-def wait_for(condition: Callable[[], T], what: str) -> T:
+def wait_for(condition: Callable[[], T], what: str, look_s: float = LOOK_S) -> T:
     """Wait until `condition` holds; what it returned."""
     end = time.monotonic() + PATIENCE_S
     while not (found := condition()):
         assert time.monotonic() < end, f'waited {PATIENCE_S:g} s for {what}'
-        time.sleep(LOOK_S)
+        time.sleep(look_s)
     return found
 
 
@@ -77,20 +76,15 @@ class Cloud:
         self._key: Path | None = None
 
     def start(self, backend: Backend = 'eventlet', die_at: str = '') -> None:
-        """Start it. `die_at`: a fault point at which it kills itself."""
+        """Start it, after a SIGKILL if it runs. `die_at`: a fault point at which it kills itself."""
+        self.process.kill()
         self.process = AllInOne(self._config, backend)
         self.process.start(die_at)
         wait_for(self._host_is_up, 'the host to be up')
 
-    def die_and_start_again(self, backend: Backend) -> None:
-        """Wait until it has killed itself, and start it without a point to die at."""
+    def wait_dead(self) -> None:
+        """Wait until it has killed itself."""
         assert self.process.wait_dead(PATIENCE_S), 'the fault point was not reached'
-        self.start(backend)
-
-    def kill_and_start_again(self, backend: Backend = 'eventlet') -> None:
-        """SIGKILL, now."""
-        self.process.kill()
-        self.start(backend)
 
     def _host_is_up(self) -> bool:
         services = self.get('/v2.1/os-services')['services']
@@ -126,10 +120,10 @@ class Cloud:
         assert self._key is not None, 'no keypair has been made'
         return self._key
 
-    def request_servers(self, **fields: Any) -> None:
-        """Ask for servers, while the process may die before it has answered."""
+    def try_to(self, ask: Callable[[], object]) -> None:
+        """Ask for something, though the process may die before it has answered."""
         with contextlib.suppress(OSError, ValueError):
-            self.process.client.request('POST', '/v2.1/servers', {'server': fields})
+            ask()
 
     def boot(self, **fields: Any) -> 'Server':
         """Ask for one server, and do not wait for it."""
@@ -152,10 +146,10 @@ class Cloud:
         """Add an image; its id."""
         return self.manage('image', 'create', name, '--file', str(file)).strip()
 
-    def image(self, image_id: str) -> Any:
-        """An image as operators see it, or None."""
-        images = json.loads(self.manage('image', 'list', '--json'))
-        return next((image for image in images if image['id'] == image_id), None)
+    def image(self, name: str) -> Any:
+        """The image of that name, as operators see it."""
+        (image,) = (found for found in json.loads(self.manage('image', 'list', '--json')) if found['name'] == name)
+        return image
 
     @contextlib.contextmanager
     def without_libvirtd(self) -> Iterator[None]:
@@ -177,8 +171,8 @@ class Cloud:
         assert self.libvirtd.virsh('net-dumpxml', self.network.name).stdout.count('<hostname>') == servers
         assert self.part_files() == []
         assert self.manage('audit') == 'Everything agrees\n'
-        host = json.loads(self.manage('host', 'list', '--json'))[0]
-        assert (host['servers'], host['vcpus'].split('/')[0]) == (servers, str(servers))
+        (host,) = self.get('/v2.1/os-hypervisors/detail')['hypervisors']
+        assert (host['running_vms'], host['vcpus_used']) == (servers, servers)
 
     def report(self) -> Iterator[tuple[str, str]]:
         """What somebody needs who wants to know why a test failed: names, and the ends of logs."""
@@ -195,7 +189,8 @@ class Server:
     def __init__(self, cloud: Cloud, server_id: str) -> None:
         self._cloud, self.id = cloud, server_id
         self._path = f'/v2.1/servers/{server_id}'
-        self.domain = f'cp-{uuid.UUID(server_id)}'
+        self.folder = cloud.path / 'state' / 'instances' / server_id
+        self.domain = f'cp-{server_id}'
 
     def show(self) -> Any:
         """The server as the API shows it; None: it is gone."""
@@ -215,13 +210,13 @@ class Server:
         return self._cloud.post(f'{self._path}/action', {action: argument}, 202)
 
     def snapshot(self, name: str) -> str:
-        """Ask for an image of it; the id of the image."""
+        """Ask for an image of its disk; the id of the image."""
         return self.act('createImage', {'name': name}).headers['Location'].rsplit('/', 1)[1]
 
     def delete(self) -> None:
-        """Ask for its end; somebody may die before the answer."""
-        with contextlib.suppress(OSError, ValueError):
-            self._cloud.process.client.request('DELETE', self._path)
+        """Ask for its end; it is accepted."""
+        answer = self._cloud.process.client.request('DELETE', self._path)
+        assert answer.status == 204, answer
 
     def wait(self, status: str) -> Any:
         """Wait until it rests in a status; the server."""

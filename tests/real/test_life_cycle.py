@@ -75,7 +75,8 @@ def snapshot(cloud: Cloud, server: Server, name: str) -> str:
     status = server.show()['status']
     image_id = server.snapshot(name)
     server.wait(status)
-    assert cloud.image(image_id)['status'] == 'active'
+    image = cloud.image(name)
+    assert (image['id'], image['status']) == (image_id, 'active')
     return image_id
 
 
