@@ -23,7 +23,9 @@ def insert_new(conn: Connection, table: type[Any], rows: list[dict[str, Any]]) -
     target: Table = table.__table__
     inserted = 0
     for first in range(0, len(rows), ROWS_PER_STATEMENT):
-        inserted += conn.execute(_insert_new(conn, target, rows[first : first + ROWS_PER_STATEMENT])).rowcount
+        statement = _insert_new(conn, target, rows[first : first + ROWS_PER_STATEMENT])
+        # psycopg has the count, but SQLAlchemy keeps that of an INSERT only when it is told to.
+        inserted += conn.execute(statement, execution_options={'preserve_rowcount': True}).rowcount
     return inserted
 
 

@@ -175,7 +175,11 @@ class Bench(Rows):
 
     def begin(self, server_id: str, host: Host, **changes: Any) -> Verdict:
         """An agent asks whether it may touch its host, as its newest order says."""
-        return self.conductor.executor.begin(BeginRequest(**self._as_ordered(server_id, host) | changes))
+        return self.conductor.executor.begin(self.begin_request(server_id, host, **changes))
+
+    def begin_request(self, server_id: str, host: Host, **changes: Any) -> BeginRequest:
+        """How an agent asks that."""
+        return BeginRequest(**self._as_ordered(server_id, host) | changes)
 
     def finish(self, server_id: str, host: Host, succeeded: bool = True, **changes: Any) -> Verdict:
         """An agent has ended the newest operation."""
