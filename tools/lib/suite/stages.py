@@ -26,7 +26,7 @@ CHECKS = (
     Check('mypy', ('mypy',)),
     Check(
         'mypy of tools',
-        ('mypy', '--strict', 'tools/lib', 'tools/guest/imagebuild'),
+        ('mypy', '--strict', '--explicit-package-bases', 'tools/lib', 'tools/guest/imagebuild', 'tools/benchmark'),
         {'MYPYPATH': 'tools/lib:tools/guest'},
     ),
     Check('import-linter', ('lint-imports',)),
