@@ -397,7 +397,8 @@ def test_nobody_is_stalled_under_eventlet_either() -> None:
     )
 
 
-def test_without_libvirtd_the_host_says_what_to_do(tmp_path: Path) -> None:
+def test_without_libvirtd_the_host_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('cloudplane.compute.virt.libvirt.driver._START_S', 0.2)
     settings = LibvirtSettings(uri=f'qemu+unix:///system?socket={tmp_path}/none')
     driver = LibvirtDriver(settings, HostSettings(host='h1'), tmp_path)
     with pytest.raises(ConfigurationError, match=r'Failed to connect.*Start it \(systemctl start libvirtd'):

@@ -1,6 +1,7 @@
 """The driver: the contract of compute/virt/driver.py, put together from the modules beside this one."""
 
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Self
@@ -36,6 +37,7 @@ LOG = logging.getLogger(__name__)
 
 _START_S: Final = 10.0  # how long a start waits for libvirtd
 _POOL_SIZE: Final = 8
+_SLOW_S: Final = 1.5
 # A libvirtd that was restarted tells nobody of guests that die before it has found its QEMUs again.
 _SETTLE_S: Final = 5.0
 
@@ -73,7 +75,7 @@ class LibvirtDriver(Driver):
     def start(self) -> None:
         """See the contract."""
         try:
-            found = self._connection.call('ask libvirt what it can do', capabilities.read, timeout_s=_START_S)
+            found = self._ask_capabilities(_START_S)
             self._machine = self._choose_machine(found)
             self._storage.prepare(found.qemu_user)
             self._network.prepare()
@@ -85,6 +87,20 @@ class LibvirtDriver(Driver):
         except GuestError as error:
             raise ConfigurationError(f'This host cannot run guests: {error}') from error
         self._events.start()
+
+    def _ask_capabilities(self, timeout_s: float) -> Capabilities:
+        """Ask twice if it took long: the first answer after an installation does, every answer means trouble."""
+        for _ in range(2):
+            started_s = time.monotonic()
+            found = self._connection.call('ask libvirt what it can do', capabilities.read, timeout_s=timeout_s)
+            if time.monotonic() - started_s < _SLOW_S:
+                return found
+        LOG.warning(
+            'libvirt takes %.1f s for an answer: it examines QEMU anew every time, as it does where /dev/kvm exists '
+            "and QEMU's user may not open it (chgrp kvm /dev/kvm; chmod 0660 /dev/kvm)",
+            time.monotonic() - started_s,
+        )
+        return found
 
     def _choose_machine(self, found: Capabilities) -> Machine:
         machine = capabilities.choose_machine(self._settings, found, capabilities.CPUINFO.read_text())
