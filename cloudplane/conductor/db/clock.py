@@ -19,31 +19,38 @@ class UtcNow(FunctionElement[datetime]):
     name = 'utc_now'
 
     def __init__(self, shift_s: float = 0.0) -> None:
-        super().__init__(literal(float(shift_s), Float))
+        super().__init__(*([literal(float(shift_s), Float)] if shift_s else []))
 
 
 @compiles(UtcNow, 'sqlite')
 def _sqlite(element: UtcNow, compiler: Any, **options: Any) -> str:
-    shift = compiler.process(element.clauses, **options)
-    return f"(strftime({_SQLITE_FORMAT}, 'now', ({shift}) || ' seconds') || '000')"
+    shift = f", ({compiler.process(element.clauses, **options)}) || ' seconds'" if len(element.clauses) else ''
+    return f"(strftime({_SQLITE_FORMAT}, 'now'{shift}) || '000')"
 
 
 @compiles(UtcNow, 'mysql')
 @compiles(UtcNow, 'mariadb')
 def _mysql(element: UtcNow, compiler: Any, **options: Any) -> str:
+    if not len(element.clauses):
+        return 'UTC_TIMESTAMP(6)'
     shift = compiler.process(element.clauses, **options)
     return f'TIMESTAMPADD(MICROSECOND, CAST(({shift}) * 1000000 AS SIGNED), UTC_TIMESTAMP(6))'
 
 
 @compiles(UtcNow, 'postgresql')
 def _postgresql(element: UtcNow, compiler: Any, **options: Any) -> str:
+    if not len(element.clauses):
+        return "timezone('utc', statement_timestamp())"
     shift = compiler.process(element.clauses, **options)
     return f"(timezone('utc', statement_timestamp()) + make_interval(secs => CAST({shift} AS double precision)))"
 
 
+_NOW = UtcNow()  # made once: it is in almost every statement
+
+
 def utc_now(shift_s: float = 0.0) -> UtcNow:
     """SQL for now, plus `shift_s` seconds."""
-    return UtcNow(shift_s)
+    return UtcNow(shift_s) if shift_s else _NOW
 
 
 def to_text(moment: datetime | None) -> str | None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, case, func, select, update
+from sqlalchemy import Connection, Row, bindparam, case, func, select, update
 
 from cloudplane import states
 from cloudplane.conductor.db import models, servers
@@ -91,20 +91,21 @@ class _ServerPart:
         return getattr(self._row, f'of_server_{name}')
 
 
-def _select() -> Any:
-    return (
-        select(
-            _OPERATION,
-            utc_now().label('now'),
-            _HOST.c.name.label('host'),
-            _HOST.c.up.label('host_up'),
-            _HOST.c.forced_down.label('host_forced_down'),
-            _HOST.c.epoch.label('host_epoch'),
-            *_SERVER_COLUMNS,
-        )
-        .join(_SERVER, _SERVER.c.id == _OPERATION.c.server_id)
-        .outerjoin(_HOST, _HOST.c.id == _OPERATION.c.host_id)
+# Made once: SQLAlchemy takes longer to put so wide a statement together than SQLite to run it.
+_SELECT = (
+    select(
+        _OPERATION,
+        utc_now().label('now'),
+        _HOST.c.name.label('host'),
+        _HOST.c.up.label('host_up'),
+        _HOST.c.forced_down.label('host_forced_down'),
+        _HOST.c.epoch.label('host_epoch'),
+        *_SERVER_COLUMNS,
     )
+    .join(_SERVER, _SERVER.c.id == _OPERATION.c.server_id)
+    .outerjoin(_HOST, _HOST.c.id == _OPERATION.c.host_id)
+)
+_SELECT_ONE = _SELECT.where(_OPERATION.c.id == bindparam('wanted_id'))
 
 
 def _active(row: Row[Any]) -> Active:
@@ -123,7 +124,7 @@ def _active(row: Row[Any]) -> Active:
 
 def get(conn: Connection, operation_id: str) -> Active | None:
     """One operation with its server."""
-    row = conn.execute(_select().where(_OPERATION.c.id == operation_id)).one_or_none()
+    row = conn.execute(_SELECT_ONE, {'wanted_id': operation_id}).one_or_none()
     return None if row is None else _active(row)
 
 
@@ -136,19 +137,19 @@ def locked(conn: Connection, server_id: str, operation_id: str) -> Active | None
 
 def get_many(conn: Connection, operation_ids: list[str]) -> dict[str, Active]:
     """Operations with their servers, by id."""
-    rows = conn.execute(_select().where(_OPERATION.c.id.in_(operation_ids)))
+    rows = conn.execute(_SELECT.where(_OPERATION.c.id.in_(operation_ids)))
     return {row.id: _active(row) for row in rows}
 
 
 def due(conn: Connection, rows: int) -> list[Active]:
     """What the reconciler should look at: the oldest first."""
-    statement = _select().where(_OPERATION.c.next_run_at <= utc_now()).order_by(_OPERATION.c.next_run_at).limit(rows)
+    statement = _SELECT.where(_OPERATION.c.next_run_at <= utc_now()).order_by(_OPERATION.c.next_run_at).limit(rows)
     return [_active(row) for row in conn.execute(statement)]
 
 
 def of_host(conn: Connection, host: str) -> list[Active]:
     """The operations of a host that have not ended."""
-    statement = _select().where(_HOST.c.name == host, _OPERATION.c.next_run_at.is_not(None))
+    statement = _SELECT.where(_HOST.c.name == host, _OPERATION.c.next_run_at.is_not(None))
     return [_active(row) for row in conn.execute(statement.order_by(_OPERATION.c.created_at, _OPERATION.c.id))]
 
 

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, func, insert, or_, select, update
 
 from cloudplane import exceptions, states
 from cloudplane.conductor.db import flavors, models
@@ -55,21 +55,24 @@ def missing(server_id: str) -> exceptions.ServerNotFound:
     return exceptions.ServerNotFound(f'Instance {server_id} could not be found.')
 
 
-def _base() -> Select[Any]:
-    return select(
-        _SERVER,
-        _HOST.c.name.label('host_name'),
-        _HOST.c.zone.label('host_zone'),
-        _HOST.c.inventory_json.label('host_inventory'),
-    ).outerjoin(_HOST, _HOST.c.id == _SERVER.c.host_id)
+# Made once: SQLAlchemy takes longer to put so wide a statement together than SQLite to run it.
+_SELECT: Select[Any] = select(
+    _SERVER,
+    _HOST.c.name.label('host_name'),
+    _HOST.c.zone.label('host_zone'),
+    _HOST.c.inventory_json.label('host_inventory'),
+).outerjoin(_HOST, _HOST.c.id == _SERVER.c.host_id)
+_SELECT_ONE = _SELECT.where(_SERVER.c.id == bindparam('wanted_id'), _SERVER.c.deleted.is_(False))
+_SELECT_ONE_OF_PROJECT = _SELECT_ONE.where(_SERVER.c.project_id == bindparam('wanted_project_id'))
 
 
 def get(conn: Connection, server_id: str, project_id: str | None) -> Server:
     """One server that is not deleted, as the API shows it."""
-    statement = _base().where(_SERVER.c.id == server_id, _SERVER.c.deleted.is_(False))
-    if project_id is not None:
-        statement = statement.where(_SERVER.c.project_id == project_id)
-    row = conn.execute(statement).one_or_none()
+    if project_id is None:
+        row = conn.execute(_SELECT_ONE, {'wanted_id': server_id}).one_or_none()
+    else:
+        wanted = {'wanted_id': server_id, 'wanted_project_id': project_id}
+        row = conn.execute(_SELECT_ONE_OF_PROJECT, wanted).one_or_none()
     if row is None:
         raise missing(server_id)
     return _record(row, _faults(conn, [row]))
@@ -87,7 +90,7 @@ def must_exist(conn: Connection, server_id: str, project_id: str | None) -> None
 def page(conn: Connection, query: ServerQuery) -> tuple[Server, ...]:
     """A page of servers in the wanted order, after the marker. Raises BadRequest."""
     columns = [_sort_column(key) for key in query.sort_keys]
-    statement = _base().where(*_conditions(query))
+    statement = _SELECT.where(*_conditions(query))
     if query.marker is not None:
         statement = statement.where(_after(conn, query, columns))
     ordered = statement.order_by(
