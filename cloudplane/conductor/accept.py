@@ -219,6 +219,11 @@ class Acceptor:
 def _check_fits(flavor: Flavor, request: CreateRequest) -> None:
     if flavor.disabled:
         raise exceptions.FlavorNotFound(f'Flavor {flavor.id} could not be found.')
+    if flavor.ephemeral_gb or flavor.swap_mb:
+        raise exceptions.BadRequest(
+            f'Flavor {flavor.name} has an ephemeral or a swap disk, which hosts of this release cannot make: '
+            'use a flavor with a root disk alone.'
+        )
     if flavor.memory_mb < request.image_min_memory_mb:
         raise exceptions.BadRequest("Flavor's memory is too small for requested image.")
     if 0 < flavor.root_gb < request.image_min_disk_gb:

@@ -65,3 +65,12 @@ def test_no_valid_host_says_why(cloud: Cloud) -> None:
     cloud.client.request('DELETE', f'/v2.1/servers/{server_id}')
     cloud.wait_gone(server_id)
     assert cloud.audit() == ()
+
+
+def test_a_flavor_with_disks_that_no_host_can_make_is_refused_in_words(cloud: Cloud) -> None:
+    for disks in ({'OS-FLV-EXT-DATA:ephemeral': 1}, {'swap': 512}):
+        server = {'name': 's', 'imageRef': cloud.make_image(), 'flavorRef': cloud.make_flavor(**disks)}
+        refused = cloud.client.request('POST', '/v2.1/servers', {'server': server})
+        assert refused.status == 400, refused
+        assert 'use a flavor with a root disk alone' in refused.body['badRequest']['message']
+    assert cloud.audit() == ()
