@@ -1,8 +1,6 @@
 """The servers of a double of the conductor: finding, filtering, sorting and paging them as the database would."""
 
-import re
-
-from cloudplane import states
+from cloudplane import patterns, states
 from cloudplane.exceptions import BadRequest, ServerNotFound
 from cloudplane.objects.server import Server, ServerQuery
 
@@ -53,5 +51,5 @@ def _matches(server: Server, query: ServerQuery) -> bool:
         and (is_deleted == query.deleted if query.changes_since is None else changed_at >= query.changes_since)
         and query.flavor_id in (None, server.flavor.id)
         and query.status in (None, states.status(server.vm_state, server.task_state))
-        and (query.name_regex is None or re.search(query.name_regex, server.name) is not None)
+        and (query.name_regex is None or patterns.found_in(query.name_regex, server.name))
     )

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, func, insert, or_, select, update
 
-from cloudplane import exceptions, states
+from cloudplane import exceptions, patterns, states
 from cloudplane.conductor.db import flavors, models
 from cloudplane.conductor.db.clock import to_text, utc_now
 from cloudplane.conductor.db.insert import insert_new
@@ -181,10 +181,7 @@ def _name(pattern: str) -> ColumnElement[bool]:
     if re.fullmatch(r'[\w .-]*', pattern):  # nearly always: what a dot matches, a dot matches
         wildcard = pattern.replace('_', '/_').replace('.', '_')
         return _SERVER.c.name.like(f'%{wildcard}%', escape='/')
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise exceptions.BadRequest(f'Invalid regular expression for name: {error}') from error
+    patterns.check('name', pattern)
     return _SERVER.c.name.regexp_match(pattern)
 
 

@@ -17,7 +17,7 @@ import msgspec
 from sqlalchemy import Connection, Engine, create_engine, event, exc
 from sqlalchemy.engine import URL, make_url
 
-from cloudplane import concurrency, exceptions
+from cloudplane import concurrency, exceptions, patterns
 
 LOG = logging.getLogger(__name__)
 T = TypeVar('T')
@@ -222,6 +222,8 @@ def _sqlite_engine(url: URL, settings: DatabaseSettings, mode: str) -> Engine:
             f'busy_timeout = {int(settings.lock_timeout_s * 1000)}',
         ):
             connection.execute(f'PRAGMA {pragma}')
+        # SQLAlchemy's own is Python's engine, which one expression of a user can keep busy for ever.
+        connection.create_function('regexp', 2, patterns.found_in, deterministic=True)
 
     @event.listens_for(engine, 'begin')
     def begin(conn: Connection) -> None:

@@ -114,6 +114,12 @@ def test_filters_that_are_applied_here_still_fill_a_page(new_server: dict[str, A
     assert [first['servers'][0]['id'], second['servers'][0]['id']] == [ids[3], ids[0]]
 
 
+@pytest.mark.timeout(20)
+def test_no_expression_for_addresses_stops_the_api(world: World, alice: Client, ids: list[str]) -> None:
+    world.conductor.boot(ids[0])
+    assert alice.get('/servers?ip=((((([0-9.]%2B)%2B)%2B)%2B)%2B)%2BX').body == {'servers': []}
+
+
 @pytest.mark.parametrize(
     ('query', 'words'),
     [

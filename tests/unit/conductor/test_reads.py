@@ -74,6 +74,14 @@ def test_names_are_found_by_regular_expressions(bench: Bench, pattern: str, foun
     assert sorted(_names(bench, name_regex=pattern)) == found
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize('pattern', ['(a+)+$', '(a|aa)+$', '(.*a){25}$'])
+def test_no_expression_of_a_user_stops_the_conductor(bench: Bench, pattern: str) -> None:
+    _named(bench, 'a' * 200 + '!')
+
+    assert _names(bench, name_regex=pattern) == []
+
+
 def test_servers_are_found_by_what_they_are(bench: Bench, host: Host) -> None:
     building = bench.create()
     active = bench.active(host)

@@ -5,11 +5,10 @@ administrators ask for) is filtered here, page by page, until the client's page 
 """
 
 import datetime
-import re
 from collections.abc import Callable
 from typing import Final
 
-from cloudplane import states
+from cloudplane import patterns, states
 from cloudplane.api.compute import policies
 from cloudplane.api.compute.call import Call
 from cloudplane.exceptions import BadRequest
@@ -77,7 +76,7 @@ def _query(call: Call, statuses: list[str] | None, size: int) -> ServerQuery:
     sort_keys, sort_dirs = _order(call)
     return ServerQuery(
         project_id=_project(call),
-        name_regex=_regex('name', asked.one('name')),
+        name_regex=_name(call),
         status=statuses[0] if statuses and len(statuses) == 1 else None,
         flavor_id=asked.one('flavor'),
         image_id=asked.one('image'),
@@ -145,11 +144,12 @@ def _address_filters(call: Call) -> list[Keep]:
     for parameter, version in (('ip', 4), ('ip6', 6)):
         text = call.query.one(parameter)
         if text is not None:
-            keeps.append(_address_filter(re.compile(_regex(parameter, text) or ''), version))
+            patterns.check(parameter, text)
+            keeps.append(_address_filter(patterns.compiled(text), version))
     return keeps
 
 
-def _address_filter(pattern: re.Pattern[str], version: int) -> Keep:
+def _address_filter(pattern: patterns.Pattern, version: int) -> Keep:
     return lambda server: any(
         address.version == version and pattern.match(address.address) is not None for address in server.addresses
     )
@@ -167,14 +167,11 @@ def _equality(attribute: Callable[[Server], object], values: frozenset[str]) -> 
     return lambda server: str(attribute(server)) in values
 
 
-def _regex(parameter: str, text: str | None) -> str | None:
-    if text is None:
-        return None
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise BadRequest(f'The parameter {parameter} is not a regular expression: {error}') from error
-    return text
+def _name(call: Call) -> str | None:
+    expression = call.query.one('name')
+    if expression is not None:
+        patterns.check('name', expression)
+    return expression
 
 
 def _changes_since(text: str | None) -> str | None:
