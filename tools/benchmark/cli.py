@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import http.client
 import os
 import shutil
 import sys
@@ -68,7 +69,10 @@ def _measure(driver: str, backend: str, count: int) -> list[Figure]:
         deployment = AllInOne(folder, driver, backend, options)
         stack.callback(deployment.stop)
         deployment.prepare()
-        return Measurement(deployment, IMAGE_ID, folder, count, bare).run()
+        try:
+            return Measurement(deployment, IMAGE_ID, folder, count, bare).run()
+        except (BenchFailed, OSError, http.client.HTTPException) as error:
+            raise BenchFailed(f'{error}\nThe end of its log:\n{deployment.log_tail()}') from error
 
 
 @contextlib.contextmanager

@@ -42,10 +42,13 @@ class Measurement:
         for _ in range(WARM_UP):
             load.boot()
         load.delete_all(1)
+        fsync_s = meter.fsync_s(self._folder)
         if self._bare is None:
             self._alone(load)
         else:
             self._beside_bare(load, self._bare)
+        fsync_s += meter.fsync_s(self._folder)
+        self._figures.add('disk.fsync.p50', median(fsync_s) * _MS, 'ms', samples=len(fsync_s))
         for width in WIDTHS:
             if width <= self._count:
                 self._many(load, f'wide_{width}', self._count, partial(load.burst, self._count, width))
@@ -69,7 +72,6 @@ class Measurement:
             starts.append(self._deployment.start())
         self._figures.add('start.ready', median([start.ready_s for start in starts]), 's', samples=STARTS)
         self._figures.add('start.host_up', median([start.host_up_s for start in starts]), 's', samples=STARTS)
-        self._figures.add('disk.fsync.p50', median(meter.fsync_s(self._folder)) * _MS, 'ms')
 
     def _memory(self, when: str) -> None:
         for name, pid in self._deployment.pids.items():
