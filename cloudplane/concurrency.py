@@ -43,12 +43,12 @@ def activate(backend: Backend) -> None:
         if backend != _State.backend:
             raise RuntimeError(f'this process runs with {_State.backend}; it cannot change to {backend}')
         return
+    # The operator has chosen it, and reads in our documentation what that means; futurist imports it in any case. It
+    # has a category of its own, which is none of Python's deprecations.
+    warnings.filterwarnings('ignore', message=r'\s*Eventlet is deprecated')
     if backend == 'eventlet':
         # psycopg's C implementation would stop every green thread for the length of a query.
         os.environ.setdefault('PSYCOPG_WAIT_FUNC', 'wait_selector')
-        # The operator has chosen it, and reads in our documentation what that means.
-        warnings.filterwarnings('ignore', message=r'\s*Eventlet is deprecated', category=DeprecationWarning)
-        warnings.filterwarnings('ignore', message='.*eventlet', category=DeprecationWarning)
         import eventlet
 
         eventlet.monkey_patch()

@@ -13,6 +13,7 @@ from cloudplane.api.compute.zones import ZoneDirectory
 from cloudplane.api.middleware import answers
 from cloudplane.api.settings import ApiSettings
 from cloudplane.api.wakeups import WakeUps
+from cloudplane.exceptions import ConfigurationError
 from cloudplane.images.store import ImageStore
 from cloudplane.rpcapi.compute import ComputeAPI
 from cloudplane.rpcapi.conductor import ConductorAPI
@@ -70,7 +71,7 @@ class ApiService:
         return port
 
     def start(self) -> None:
-        """Bind, then serve in threads of its own. OSError: the address is taken, or is not ours."""
+        """Bind, then serve in threads of its own. ConfigurationError: the address is taken, or is not ours."""
         self._listener = _bound(self._settings.listen, self._settings.port)
         self.wakeups.start()
         self._server = concurrency.wsgi_server(
@@ -136,7 +137,9 @@ def _bound(address: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((address, port))
         listener.listen(BACKLOG)
-    except OSError:
+    except OSError as error:
         listener.close()
-        raise
+        raise ConfigurationError(
+            f'[api] listen and port: cannot listen on {address}:{port}: {error.strerror}'
+        ) from error
     return listener

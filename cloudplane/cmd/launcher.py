@@ -7,13 +7,13 @@ the process.
 import contextlib
 import logging
 import os
-import select
 import signal
 from collections.abc import Callable, Sequence
-from types import FrameType
 from typing import Protocol
 
 LOG = logging.getLogger(__name__)
+
+_LAST = (signal.SIGTERM, signal.SIGINT)
 
 
 class Runnable(Protocol):
@@ -34,22 +34,21 @@ class Launcher:
 
     def run(self, services: Sequence[Runnable], on_ready: Callable[[], None]) -> None:
         """Run until SIGTERM or SIGINT. What a service raises at its start stops those that had started."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._on_signal)
+        # The interpreter itself writes the number to the pipe. A handler could not: it may run in the middle of
+        # anything, where it must not take a lock (logs do), and in eventlet's hub, where it must not write.
+        signal.set_wakeup_fd(self._write_fd, warn_on_full_buffer=False)
+        for number in _LAST:
+            signal.signal(number, lambda _number, _frame: None)
         with self._stack:
             for service in services:
                 service.start()
                 self._stack.callback(service.stop)
             on_ready()
-            self._wait()
+            LOG.info('Stopping on %s', self._wait().name)
         LOG.info('Stopped')
 
-    def _wait(self) -> None:
-        # A pipe wakes the main thread under both backends; a lock that a signal handler takes could deadlock.
-        while not select.select([self._read_fd], [], [])[0]:
-            pass
-
-    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        LOG.info('Stopping on %s', signal.Signals(number).name)
-        with contextlib.suppress(BlockingIOError):
-            os.write(self._write_fd, b'!')
+    def _wait(self) -> signal.Signals:
+        while True:
+            number = os.read(self._read_fd, 1)[0]
+            if number in _LAST:  # others have handlers of their own: SIGUSR2 asks for a report
+                return signal.Signals(number)

@@ -104,7 +104,7 @@ def _set_up_logs(conf: Any, name: str) -> None:
 
     from cloudplane.version import version
 
-    quiet = ['oslo.messaging=WARNING', 'oslo_messaging=WARNING', 'sqlalchemy=WARNING', 'stevedore=WARNING']
+    quiet = [f'{name}=WARNING' for name in ('oslo.messaging', 'oslo_messaging', 'sqlalchemy', 'alembic', 'stevedore')]
     # A daemon's messages go to stderr unless a file or the journal was asked for; stdout says when it is ready.
     conf.set_default('use_stderr', not (conf.log_file or conf.use_journal or conf.use_syslog))
     log.set_defaults(default_log_levels=[*log.get_default_log_levels(), *quiet])

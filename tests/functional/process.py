@@ -64,11 +64,12 @@ class AllInOne:
             self._process.wait()
 
     def stop(self) -> float:
-        """SIGTERM; the seconds that it took to end."""
+        """SIGTERM, which it must obey without an error; the seconds that it took to end."""
         assert self._process is not None
         began = time.monotonic()
         self._process.terminate()
-        self._process.wait(START_S)
+        status = self._process.wait(START_S)
+        assert status == 0, f'it ended with status {status}\n{self.log()}'
         return time.monotonic() - began
 
     def log(self) -> str:
@@ -84,8 +85,15 @@ def manage(
     config_file: Path, *arguments: str, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run cloudplane-manage."""
+    return run_main('manage', config_file, *arguments, environment=environment)
+
+
+def run_main(
+    main: str, config_file: Path, *arguments: str, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run one of the mains until it ends, which it must by itself."""
     return subprocess.run(
-        [sys.executable, '-m', 'cloudplane.cmd.manage', '--config-file', str(config_file), *arguments],
+        [sys.executable, '-m', f'cloudplane.cmd.{main}', '--config-file', str(config_file), *arguments],
         cwd=CHECKOUT,
         env=os.environ | dict(environment or {}),
         capture_output=True,

@@ -115,8 +115,7 @@ def test_filters_that_are_applied_here_still_fill_a_page(new_server: dict[str, A
 
 
 @pytest.mark.timeout(20)
-def test_no_expression_for_addresses_stops_the_api(world: World, alice: Client, ids: list[str]) -> None:
-    world.conductor.boot(ids[0])
+def test_no_expression_for_addresses_stops_the_api(alice: Client, ids: list[str]) -> None:
     assert alice.get('/servers?ip=((((([0-9.]%2B)%2B)%2B)%2B)%2B)%2BX').body == {'servers': []}
 
 
