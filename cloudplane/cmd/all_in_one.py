@@ -29,10 +29,11 @@ def run(conf: Any) -> None:
     bus = wiring.clients(conf, 'inproc://')
     images = wiring.image_store(conf)
     api = wiring.api(conf, bus, images)
+    # The agent registers before the scheduler fetches its hosts: who asks for a server at once finds a host.
     services: list[Runnable] = [
         wiring.conductor(conf, bus, images),
-        wiring.scheduler(conf, bus),
         wiring.compute(conf, bus, images),
+        wiring.scheduler(conf, bus),
         api,
     ]
     Launcher().run(services, lambda: _ready(conf, api.port))

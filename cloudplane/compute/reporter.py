@@ -10,6 +10,7 @@ import random
 import threading
 from collections.abc import Callable
 
+from cloudplane.compute.lookout import Lookout
 from cloudplane.compute.registration import Registration, residue_wish
 from cloudplane.compute.runner import Runners
 from cloudplane.compute.session import backoff
@@ -39,15 +40,17 @@ class Reporter:
         self._registration = Registration(at, runners, self._stopped)
         self._told: HostInventory | None = None  # what the conductor knows of the host
         self._lost = 0  # heartbeats in a row without an answer
-        self._unusable: str | None = None
+        self._lookout = Lookout(at.driver, at.settings.heartbeat_s)
 
     def start(self) -> None:
-        """Begin, in a thread of its own."""
+        """Begin, in threads of its own."""
+        self._lookout.start()
         threading.Thread(target=self.run, name='reporter', daemon=True).start()
 
     def stop(self) -> None:
         """Beat no more."""
         self._stopped.set()
+        self._lookout.stop()
         self._at.session.register_wanted.set()
 
     def run(self) -> None:
@@ -83,8 +86,9 @@ class Reporter:
 
     def beat(self) -> None:
         """One heartbeat, and what its answer asks for."""
-        session, inventory = self._at.session, self._changed_inventory()
-        self._say_whether_usable()
+        session, inventory = self._at.session, self._lookout.inventory
+        if inventory == self._told:
+            inventory = None
         epoch = session.epoch
         beat = Heartbeat(host=self._at.host, epoch=epoch, held=self._runners.held(), inventory=inventory)
         try:
@@ -123,18 +127,3 @@ class Reporter:
         if self._lost % self._at.settings.heartbeats_lost == 0:
             LOG.warning('%d times without an answer: building the transport anew', self._lost)
             self._rebuild_transport()
-
-    def _changed_inventory(self) -> HostInventory | None:
-        try:
-            inventory = self._at.driver.inventory()
-        except GuestError as error:
-            LOG.warning('The inventory could not be made: %s', error)
-            return None
-        return inventory if inventory != self._told else None
-
-    def _say_whether_usable(self) -> None:
-        """Log when the hypervisor goes away or comes back."""
-        reason = self._at.driver.unusable_because()
-        if reason != self._unusable:
-            LOG.warning('This host %s', f'cannot take guests: {reason}' if reason else 'can take guests again')
-            self._unusable = reason

@@ -3,6 +3,7 @@
 Every fault point is struck inside one process by the unit tests of each service; here whole processes die for real.
 """
 
+import http.client
 import json
 import uuid
 from collections.abc import Iterator
@@ -73,7 +74,7 @@ class Machine:
         """An answer's body; None when the process died before it answered."""
         try:
             return self.process.client.request(method, path, body)
-        except (OSError, ValueError):  # cut off: in the middle of an answer too
+        except (OSError, ValueError, http.client.HTTPException):  # cut off: in the middle of an answer too
             return None
 
     def boot(self) -> str:

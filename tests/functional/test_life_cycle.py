@@ -74,3 +74,11 @@ def test_a_flavor_with_disks_that_no_host_can_make_is_refused_in_words(cloud: Cl
         assert refused.status == 400, refused
         assert 'use a flavor with a root disk alone' in refused.body['badRequest']['message']
     assert cloud.audit() == ()
+
+
+def test_a_build_that_fails_on_the_only_host_says_what_failed_there(cloud: Cloud) -> None:
+    cloud.driver.failures['start_paused'] = -1
+    server_id = cloud.boot(wait=False)
+    message = cloud.wait_status(server_id, 'ERROR')['fault']['message']
+    assert message.startswith('No valid host: 1 host')
+    assert 'The last host that was tried said: Build failed on host host-1' in message

@@ -121,6 +121,8 @@ class BuildHandler(Handler):
                 raise Raced
             return Effects()
         values = {'vm_state': states.ERROR}
-        self.end(conn, operation, states.EVENT_GIVE_UP, values, message=summary)
+        # Tried, and nowhere else to go: what it failed of is what somebody has to look at.
+        tried = f'. The last host that was tried said: {operation.message}' if operation.excluded else ''
+        self.end(conn, operation, states.EVENT_GIVE_UP, values, message=f'{summary}{tried}')
         operations.note_decision(conn, operation.id, decision_json)
         return Effects()

@@ -1,5 +1,6 @@
 """Heartbeats, and what their answers ask for."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,21 @@ def test_an_inventory_that_cannot_be_made_does_not_stop_the_heart(
     monkeypatch.setattr(agent.driver, 'inventory', away)
     before = len(agent.conductor.beats)
     agent.conductor.wait(lambda: len(agent.conductor.beats) > before + 2)
+
+
+def test_a_hypervisor_that_hangs_does_not_stop_the_heart(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    entered, release = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        entered.set()
+        release.wait(10)
+        raise HypervisorUnavailable('away')
+
+    monkeypatch.setattr(agent.driver, 'inventory', hang)
+    assert entered.wait(10)
+    before = len(agent.conductor.beats)
+    agent.conductor.wait(lambda: len(agent.conductor.beats) > before + 2)
+    release.set()
 
 
 def test_an_agent_that_is_not_known_registers_again(agent: Agent) -> None:
