@@ -14,6 +14,7 @@ from cloudplane.exceptions import BadRequest
 
 FORMATS: Final = FormatChecker(formats=())
 _MAX_TEXT: Final = 300
+_MAX_VALUE: Final = 60
 _DIGITS: Final = re.compile('[0-9]{1,10}')
 _FACTOR: Final = re.compile(r'[0-9]{1,9}(\.[0-9]{1,9})?')
 
@@ -73,4 +74,13 @@ def _words(error: ValidationError) -> str:
     """What is wrong. A schema may say with `description` what a pattern or format stands for."""
     if error.validator in ('pattern', 'format') and isinstance(error.schema, dict) and 'description' in error.schema:
         return f'it must be {error.schema["description"]}'
-    return error.message if len(error.message) <= _MAX_TEXT else f'{error.message[:_MAX_TEXT]}…'
+    message = _shortened(error)
+    if error.validator in ('maxLength', 'maxItems', 'maxProperties'):
+        message = f'{message} (at most {error.validator_value})'
+    return message if len(message) <= _MAX_TEXT else f'{message[:_MAX_TEXT]}…'
+
+
+def _shortened(error: ValidationError) -> str:
+    """The message, which begins with the value, and says only behind it what is wrong."""
+    value = repr(error.instance)
+    return error.message if len(value) <= _MAX_VALUE else error.message.replace(value, f'{value[:_MAX_VALUE]}…', 1)

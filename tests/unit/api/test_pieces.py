@@ -81,6 +81,23 @@ def test_a_refusal_does_not_repeat_a_long_value() -> None:
     assert '$.a' in refused.value.message
 
 
+@pytest.mark.parametrize(
+    ('schema', 'value', 'reason'),
+    [
+        ({'type': 'string', 'maxLength': 255}, 'x' * 70_000, 'is too long (at most 255)'),
+        ({'type': 'object'}, ['x' * 400], "is not of type 'object'"),
+        ({'type': 'array', 'maxItems': 2}, list(range(400)), 'is too long (at most 2)'),
+    ],
+)
+def test_a_refusal_of_a_long_value_still_says_what_is_wrong_with_it(
+    schema: dict[str, Any], value: object, reason: str
+) -> None:
+    with pytest.raises(BadRequest) as refused:
+        Validator(schema).check(value)
+    assert str(refused.value).endswith(f'… {reason}')
+    assert len(str(refused.value)) < 150
+
+
 def test_the_pipeline_file_of_the_checkout_is_found() -> None:
     path = pipeline.shipped_file()
     assert path == Path(__file__).parents[3] / 'etc/cloudplane/api-paste.ini'
