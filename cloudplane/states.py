@@ -273,6 +273,12 @@ def next_state(state: str | None, event: str) -> str:
     return OPERATION_MOVES[state, event]
 
 
+def at_rest(vm_state: str, power_state: int) -> str:
+    """Where a server rests whose guest is found to do this: one that has gone off by itself is stopped."""
+    gone_off = vm_state in (ACTIVE, PAUSED) and power_state in (SHUTDOWN, CRASHED)
+    return STOPPED if gone_off else vm_state
+
+
 def wanted(vm_state: str, *, operation_active: bool, launched: bool) -> str:
     """What the host of a server should make of its guest while nobody has told it more."""
     if vm_state == DELETED:

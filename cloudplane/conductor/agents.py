@@ -20,6 +20,7 @@ from cloudplane.objects.operation import (
     PowerReport,
     Refusal,
     RegisterAnswer,
+    Residue,
     WantedGuest,
     WorkOrder,
 )
@@ -27,7 +28,6 @@ from cloudplane.objects.operation import (
 LOG = logging.getLogger(__name__)
 REGISTER = faultpoints.declare('conductor.register.commit', reports=True)
 CLEANED = faultpoints.declare('conductor.cleaned.commit', reports=True)
-OFF = (states.SHUTDOWN, states.CRASHED)
 
 
 class Agents:
@@ -60,7 +60,12 @@ class Agents:
         residues = allocations.residues(conn, host.id)
         hosts.set_up(conn, host.id, not residues)
         guests = tuple(
-            WantedGuest(server_id=row.id, sequence=row.sequence, wanted=wanted_on(row, host.id), vm_state=row.vm_state)
+            WantedGuest(
+                server_id=row.id,
+                sequence=row.sequence,
+                wanted=_allowed(host, wanted_on(row, host.id)),
+                vm_state=row.vm_state,
+            )
             for row in servers.on_host(conn, host.id)
         )
         answer = RegisterAnswer(epoch=host.epoch, residues=residues, guests=guests, work=work)
@@ -121,8 +126,7 @@ class Agents:
             effects.host(host.id)
         if not host.up and hosts.set_up_if_clean(conn, host.id):
             effects.host(host.id)
-        residues = allocations.residues(conn, host.id)
-        return HeartbeatAnswer(registered=True, refusals=refusals, residues=residues), effects
+        return HeartbeatAnswer(registered=True, refusals=refusals, residues=_unwanted(conn, host.id)), effects
 
     def _renew(self, conn: Connection, heartbeat: Heartbeat, host_id: int) -> tuple[Refusal, ...]:
         known = operations.get_many(conn, [held.operation_id for held in heartbeat.held])
@@ -164,15 +168,36 @@ class Agents:
         other = []
         for report in sorted(reports, key=lambda report: report.server_id):
             row = known.get(report.server_id)
-            # Only a server that rests, seen after its last operation: an older look says nothing.
-            if row is None or row.operation_id is not None or row.sequence != report.sequence:
+            if row is None:
                 continue
-            changes = _power_changes(row, report.power_state)
-            if changes and not servers.change(conn, row.id, None, changes):
-                continue  # an operation was accepted a moment ago
-            if wanted := _power_wanted(row.vm_state, report.power_state):
-                other.append(WantedGuest(server_id=row.id, sequence=row.sequence, wanted=wanted, vm_state=row.vm_state))
+            if wanted := self._judge(conn, host, row, report):
+                # An operation that runs may not have come to its host: who looks before must not know its sequence.
+                sequence = row.sequence if row.operation_id is None else report.sequence
+                other.append(WantedGuest(server_id=row.id, sequence=sequence, wanted=wanted, vm_state=row.vm_state))
         return tuple(other)
+
+    def _judge(self, conn: Connection, host: hosts.HostState, row: Any, report: PowerReport) -> str | None:
+        """What the guest should do instead; `leave`: the report was not taken, the agent is to look again."""
+        # Only a server that rests, seen after its last operation: an older look says nothing. (A newer one is from
+        # before a backup was restored.)
+        if row.operation_id is not None or report.sequence < row.sequence:
+            return states.WANT_LEAVE
+        changes = _power_changes(row, report.power_state)
+        if changes and not servers.change(conn, row.id, None, changes):
+            return states.WANT_LEAVE  # an operation was accepted a moment ago
+        wanted = _power_wanted(row.vm_state, report.power_state)
+        return wanted if wanted is None or _allowed(host, wanted) == wanted else None
+
+
+def _allowed(host: hosts.HostState, wanted: str) -> str:
+    """What may be wanted of a host: nothing starts where the operator says that nothing runs."""
+    return states.WANT_LEAVE if host.forced_down and wanted == states.WANT_ON else wanted
+
+
+def _unwanted(conn: Connection, host_id: int) -> tuple[Residue, ...]:
+    """What the host should remove: residues, and builds that were given up while its agent no longer held them."""
+    failed = (Residue(server_id=row.id, sequence=row.sequence) for row in servers.failed_builds(conn, host_id))
+    return (*allocations.residues(conn, host_id), *failed)
 
 
 def _replaced_by_itself(operation: Active | None, held: HeldOperation, host: str) -> bool:
@@ -190,9 +215,8 @@ def _show_step(conn: Connection, operation: Active, held: HeldOperation) -> None
 
 def _power_changes(row: Any, power_state: int) -> dict[str, Any]:
     changes: dict[str, Any] = {} if row.power_state == power_state else {'power_state': power_state}
-    if row.vm_state in (states.ACTIVE, states.PAUSED) and power_state in OFF:
-        changes['vm_state'] = states.STOPPED
-    return changes
+    vm_state = states.at_rest(row.vm_state, power_state)
+    return changes if vm_state == row.vm_state else {**changes, 'vm_state': vm_state}
 
 
 def _power_wanted(vm_state: str, power_state: int) -> str | None:

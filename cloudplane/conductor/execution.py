@@ -69,6 +69,11 @@ class Executor:
         if report.succeeded and operation.state == states.SCHEDULED and operation.kind != states.DELETE:
             return Verdict(accepted=False, reason=f'operation {operation.id} has not begun'), Effects()
         handler = self._handlers.of(operation.kind)
+        if report.succeeded and operation.kind == states.BUILD and operation.host_forced_down:
+            # Not yet moved from there; its guest has executed nothing, and must not begin where none should run.
+            moved = handler.lose_host(conn, operation) or Effects()
+            reason = f'host {report.host} is forced down'
+            return Verdict(accepted=False, wanted=states.WANT_ABSENT, reason=reason), moved
         history.add_steps(conn, operation.id, report.host, report.attempt, report.steps)
         if report.succeeded:
             return ACCEPTED, handler.succeed(conn, operation, report)

@@ -168,21 +168,26 @@ class Reconciler:
     def _drive(self, conn: Connection, operation: Active) -> Effects:
         handler = self._handlers.of(operation.kind)
         if operation.remaining_s <= 0:
-            why = f': {operation.message}' if operation.message else ''
-            where = f' on host {operation.host}' if operation.host else ''
             return handler.give_up(
                 conn,
                 operation,
                 f'{operation.move.action} did not end within {self._settings.deadline_s(operation.kind):g} s'
-                f'{where}{why}',
+                f'{_where_and_why(operation)}',
             )
         if operation.host_id is not None and not operation.host_up:
             left = handler.lose_host(conn, operation)
             if left is not None:
                 return left
+            if operation.state == states.STARTED:
+                return self._await_host(conn, operation)
         if operation.state == states.STARTED:
             return self._redrive(conn, operation)
         return self._wake(conn, operation)
+
+    def _await_host(self, conn: Connection, operation: Active) -> Effects:
+        """Its host is down, and nobody can say what became of it: that is no try. The agent resumes it, or we do."""
+        self._take(conn, operation, operation.tries, self._settings.wake_up_s[-1], operation.attempt)
+        return Effects()
 
     def _wake(self, conn: Connection, operation: Active) -> Effects:
         """It has not begun: its wake-up was lost, or nobody was there. Asking again changes nothing."""
@@ -217,3 +222,10 @@ class Reconciler:
     def _order(self, operation: Active, attempt: int) -> Effects:
         assert operation.host is not None  # only a queued build has none
         return Effects(orders=[self._orders.work_order(operation, host=operation.host, attempt=attempt)])
+
+
+def _where_and_why(operation: Active) -> str:
+    where = f' on host {operation.host}' if operation.host else ''
+    why = f': {operation.message}' if operation.message else ''
+    away = operation.host is not None and not operation.host_up
+    return f'{where}{why}' + ('. The host is down: ask again when its agent is back' if away else '')

@@ -274,6 +274,18 @@ def add_fault(
     )
 
 
+def failed_builds(conn: Connection, host_id: int) -> list[Row[Any]]:
+    """The servers of a host whose build has failed, and of which something may still lie there: id, sequence."""
+    failed = (_SERVER.c.vm_state == states.ERROR, _SERVER.c.operation_id.is_(None), _SERVER.c.launched_at.is_(None))
+    return list(
+        conn.execute(
+            select(_SERVER.c.id, _SERVER.c.sequence).where(
+                _SERVER.c.host_id == host_id, _SERVER.c.deleted.is_(False), *failed
+            )
+        )
+    )
+
+
 def on_host(conn: Connection, host_id: int) -> list[Row[Any]]:
     """The servers of a host that are not deleted: id, sequence, vm_state, operation_id, launched_at, power_state."""
     columns = ('id', 'sequence', 'vm_state', 'operation_id', 'launched_at', 'power_state')

@@ -60,12 +60,15 @@ class OnHostHandler(Handler):
 
     def fail(self, conn: Connection, operation: Active, report: FinishReport) -> Effects:
         """The server stays what it was, unless nobody knows what became of its guest."""
-        vm_state = states.ERROR if report.guest_unknown else operation.server.vm_state
+        vm_state = states.at_rest(operation.server.vm_state, report.power_state)
+        values: dict[str, Any] = {'vm_state': states.ERROR if report.guest_unknown else vm_state}
+        if report.power_state:
+            values['power_state'] = report.power_state  # the agent does not tell it again
         self.end(
             conn,
             operation,
             states.EVENT_FAILED,
-            {'vm_state': vm_state},
+            values,
             message=report.message,
             details=report.details,
         )

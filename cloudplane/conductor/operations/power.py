@@ -13,6 +13,7 @@ class PowerHandler(OnHostHandler):
 
     def succeed(self, conn: Connection, operation: Active, report: FinishReport) -> Effects:
         """The guest is as it was asked to be."""
-        values = {'vm_state': operation.move.done, 'power_state': report.power_state}
+        vm_state = states.at_rest(operation.move.done or operation.server.vm_state, report.power_state)
+        values = {'vm_state': vm_state, 'power_state': report.power_state}
         self.end(conn, operation, states.EVENT_DONE, values)
         return Effects()

@@ -13,5 +13,6 @@ class SnapshotHandler(OnHostHandler):
 
     def succeed(self, conn: Connection, operation: Active, report: FinishReport) -> Effects:
         """The image is active."""
-        self.end(conn, operation, states.EVENT_DONE, {'power_state': report.power_state})
+        vm_state = states.at_rest(operation.server.vm_state, report.power_state)
+        self.end(conn, operation, states.EVENT_DONE, {'vm_state': vm_state, 'power_state': report.power_state})
         return Effects()

@@ -130,23 +130,35 @@ def test_a_server_that_is_worked_on_is_not_judged_by_its_power_state(bench: Benc
     server_id = bench.active(host)
     bench.running(states.STOP, server_id, host)
 
-    assert _told(bench, host, server_id, states.SHUTDOWN) == []
+    (told,) = _told(bench, host, server_id, states.SHUTDOWN, 1)
+
+    assert (told.wanted, told.sequence) == (states.WANT_LEAVE, 1)  # to be looked at again, and not in its name
     assert bench.server(server_id).vm_state == states.ACTIVE
 
 
 def test_a_guest_that_is_not_committed_has_no_power_state(bench: Bench, host: Host) -> None:
     server_id = bench.building(host)
 
-    assert _told(bench, host, server_id, states.POWER_PAUSED) == []
+    assert [told.wanted for told in _told(bench, host, server_id, states.POWER_PAUSED)] == [states.WANT_LEAVE]
     assert bench.server(server_id).power_state == states.NOSTATE
 
 
-@pytest.mark.parametrize('sequence', [1, 3])
-def test_a_look_from_before_the_last_operation_says_nothing(bench: Bench, host: Host, sequence: int) -> None:
+def test_a_look_from_before_the_last_operation_says_nothing_and_its_agent_hears_of_that(
+    bench: Bench, host: Host
+) -> None:
     server_id = bench.stopped(host)
 
-    assert _told(bench, host, server_id, states.RUNNING, sequence) == []
+    (told,) = _told(bench, host, server_id, states.RUNNING, 1)
+
+    assert (told.wanted, told.sequence) == (states.WANT_LEAVE, 2)
     assert bench.server(server_id).power_state == states.SHUTDOWN
+
+
+def test_a_look_from_before_a_backup_was_restored_counts(bench: Bench, host: Host) -> None:
+    server_id = bench.active(host)
+
+    assert _told(bench, host, server_id, states.SHUTDOWN, 7) == []
+    assert bench.server(server_id).vm_state == states.STOPPED
 
 
 def test_a_guest_of_another_host_is_not_judged(bench: Bench, host: Host) -> None:
