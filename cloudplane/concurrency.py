@@ -9,6 +9,7 @@ starts no subprocess. (A subprocess is started from ordinary code: the patched m
 """
 
 import collections
+import concurrent.futures.thread
 import contextlib
 import functools
 import importlib
@@ -54,6 +55,8 @@ def activate(backend: Backend) -> None:
         eventlet.monkey_patch()
         # Popen.communicate comes from eventlet's own copy of the module, which must raise the class that people catch.
         eventlet.patcher.original('subprocess').TimeoutExpired = importlib.import_module('subprocess').TimeoutExpired
+        # The one lock of the standard library that was made at its import and is held while threads switch.
+        concurrent.futures.thread._global_shutdown_lock = threading.Lock()
     # oslo.messaging imports oslo.service, which loads eventlet unless it is told otherwise before.
     from oslo_service import backend as oslo_backend
 
@@ -221,6 +224,7 @@ class WsgiServer(Protocol):
 
 
 _BACKLOG = 1024  # connections that wait to be taken; a server that listens again would make it shorter
+_MAX_HEAD = 65536  # as in eventlet
 
 
 def wsgi_server(listener: socket.socket, application: Any, *, threads: int, keepalive_s: float) -> WsgiServer:
@@ -286,7 +290,9 @@ class _CherootWsgi:
             numthreads=threads,
             timeout=int(keepalive_s),
             request_queue_size=_BACKLOG,
+            server_name=listener.getsockname()[0],  # else cheroot's version is the host of a request that names none
         )
+        self._server.max_request_header_size = _MAX_HEAD  # else a client may send headers for ever
         self._server.prepare()  # here, because cheroot forgets a stop that comes before it
 
     def serve(self) -> None:

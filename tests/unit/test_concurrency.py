@@ -7,6 +7,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -150,6 +151,18 @@ def test_oslo_service_runs_with_the_same_backend() -> None:
     from oslo_service import backend
 
     assert backend.get_backend_type() == backend.BackendType(concurrency.active_backend())
+
+
+def test_executors_take_work_from_many_threads_at_once() -> None:
+    # A lock of the interpreter's that was made before it was patched stopped the whole process here.
+    inner, outer = ThreadPoolExecutor(64), ThreadPoolExecutor(3)
+
+    def spread(_number: int) -> int:
+        return sum(future.result(WAIT_S) for future in [inner.submit(int, 1) for _ in range(10)])
+
+    assert list(outer.map(spread, range(3), timeout=WAIT_S)) == [10, 10, 10]
+    for pool in (outer, inner):
+        pool.shutdown()
 
 
 if not _patched():
