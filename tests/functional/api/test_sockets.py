@@ -185,3 +185,17 @@ def test_what_is_not_http_gets_no_stack_trace(port: int, head: str) -> None:
     assert re.search(rb'\b[45]\d\d\b', raw[:1000])
     assert b'Traceback' not in raw
     assert _ask(port, 'GET /v2.1/flavors')[0] == 200
+
+
+def test_links_name_the_address_where_a_request_names_no_host(port: int) -> None:
+    with socket.create_connection(('127.0.0.1', port), timeout=10) as connection:
+        connection.sendall(b'GET / HTTP/1.0\r\n\r\n')
+        answer = connection.makefile('rb').read().decode()
+    assert f'"http://127.0.0.1:{port}/v2.1/"' in answer
+
+
+def test_headers_without_an_end_are_given_up(port: int) -> None:
+    with socket.create_connection(('127.0.0.1', port), timeout=10) as connection:
+        connection.sendall(b'GET / HTTP/1.1\r\nHost: x\r\nX: ' + b'a' * 100_000 + b'\r\n\r\n')
+        status = connection.makefile('rb').readline().decode()
+    assert re.match('HTTP/1.[01] (400|413|431) ', status), status
