@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -295,3 +296,13 @@ class Server:
     def domain_state(self) -> str:
         """State and reason, as virsh says it: `shut off (shutdown)`."""
         return self._cloud.libvirtd.virsh('domstate', '--reason', self.domain).stdout.strip()
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """QEMU does nothing meanwhile."""
+        qemu_pid = int((self._cloud.libvirtd.folder / 'run' / 'qemu' / f'{self.domain}.pid').read_text())
+        os.kill(qemu_pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(qemu_pid, signal.SIGCONT)
