@@ -58,8 +58,16 @@ class Converger:
             self._unfulfilled.pop(wish.server_id, None)
         try:
             self._make(wish, Progress(cancelled=cancelled))
-        except CloudplaneException as error:
-            LOG.error('Server %s is wanted %s (%s), and that failed: %s', wish.server_id, wish.wanted, wish.why, error)
+        except Exception as error:
+            unknown = None if isinstance(error, CloudplaneException) else error  # a full disk, for example
+            LOG.error(
+                'Server %s is wanted %s (%s), and that failed: %s',
+                wish.server_id,
+                wish.wanted,
+                wish.why,
+                error,
+                exc_info=unknown,
+            )
             with self._lock:
                 self._unfulfilled.setdefault(wish.server_id, wish)
 

@@ -196,7 +196,8 @@ def _replace(path: Path, content: bytes) -> None:
     part = path.with_suffix('.part')
     part_fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        os.write(part_fd, content)
+        with open(part_fd, 'wb', closefd=False) as opened:
+            opened.write(content)  # all of it, or an error: a full disk makes a bare write short
         os.fsync(part_fd)
     finally:
         os.close(part_fd)

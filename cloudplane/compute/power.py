@@ -10,11 +10,12 @@ import queue
 import threading
 import time
 
+from cloudplane import states
 from cloudplane.compute.converge import Wish
 from cloudplane.compute.runner import Runners
 from cloudplane.compute.workplace import Workplace
 from cloudplane.concurrency import Inbox
-from cloudplane.exceptions import GuestError, ServiceUnavailable, StaleEpoch
+from cloudplane.exceptions import GuestError, ServiceBusy, ServiceUnavailable, StaleEpoch
 from cloudplane.objects.operation import PowerReport, WantedGuest
 
 LOG = logging.getLogger(__name__)
@@ -117,33 +118,34 @@ class PowerReporter:
                 continue
             if guest is not None and guest.committed and guest.power_state != self._told.get(server_id):
                 reports.append(PowerReport(server_id=server_id, power_state=guest.power_state, sequence=sequence))
-        if reports and not self._tell(tuple(reports)):
-            again |= {report.server_id for report in reports}
-        return again
+        return again | self._tell(tuple(reports)) if reports else again
 
     def _sequence(self, server_id: str) -> int:
         """The newest operation of a server that the agent knows of. Asked before the guest is looked at."""
         mark = self._at.fence.mark(server_id)
         return max(mark.sequence if mark is not None else 0, self._at.session.sequences.get(server_id, 0))
 
-    def _tell(self, reports: tuple[PowerReport, ...]) -> bool:
-        """Tell the conductor, and make the guests what it wants instead. False: it has not heard."""
-        session = self._at.session
+    def _tell(self, reports: tuple[PowerReport, ...]) -> set[str]:
+        """Tell the conductor, and make the guests what it wants instead; returns those that it has not taken."""
+        session, all_of_them = self._at.session, {report.server_id for report in reports}
         epoch = session.epoch
         if epoch < 0:
-            return False
+            return all_of_them
         try:
             wanted = session.power_states(reports)
         except StaleEpoch:
             session.expired(epoch)
-            return False
-        except ServiceUnavailable as error:
+            return all_of_them
+        except (ServiceUnavailable, ServiceBusy) as error:
             LOG.warning('Power states are told again later: %s', error)
-            return False
-        self._told |= {report.server_id: report.power_state for report in reports}
+            return all_of_them
+        not_taken = {guest.server_id for guest in wanted if guest.wanted == states.WANT_LEAVE}
+        self._told |= {report.server_id: report.power_state for report in reports if report.server_id not in not_taken}
         for guest in wanted:
-            self._runners.wish(_wish_of(guest))
-        return True
+            session.learn(guest)
+            if guest.server_id not in not_taken:
+                self._runners.wish(_wish_of(guest))
+        return not_taken
 
 
 def _wish_of(guest: WantedGuest) -> Wish:

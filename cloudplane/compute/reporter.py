@@ -15,11 +15,13 @@ from cloudplane.compute.registration import Registration, residue_wish
 from cloudplane.compute.runner import Runners
 from cloudplane.compute.session import backoff
 from cloudplane.compute.workplace import Workplace
-from cloudplane.exceptions import GuestError, ServiceUnavailable, StaleEpoch
+from cloudplane.exceptions import DatabaseUnavailable, GuestError, ServiceBusy, ServiceUnavailable, StaleEpoch
 from cloudplane.objects.host import HostInventory
 from cloudplane.objects.operation import Heartbeat, HeartbeatAnswer
 
 LOG = logging.getLogger(__name__)
+
+ANSWERED = (DatabaseUnavailable, ServiceBusy)  # no good answer, but the way there and back is open
 
 
 class Reporter:
@@ -70,6 +72,9 @@ class Reporter:
             try:
                 inventory = self._at.driver.inventory()
                 self._registration.register(inventory)
+            except ANSWERED as error:
+                LOG.warning('Could not register yet: %s', error)
+                self._lost = 0
             except ServiceUnavailable as error:
                 LOG.warning('Could not register yet: %s', error)
                 self._missed()
@@ -95,6 +100,9 @@ class Reporter:
             answer = session.heartbeat(beat)
         except StaleEpoch:
             session.expired(epoch)
+        except ANSWERED as error:
+            LOG.warning('The conductor could not take a heartbeat: %s', error)
+            self._lost = 0
         except ServiceUnavailable as error:
             LOG.warning('A heartbeat has no answer: %s', error)
             self._missed()

@@ -13,7 +13,7 @@ from typing import TypeVar
 from cloudplane.compute.job import Ending, Job
 from cloudplane.compute.settings import AgentSettings
 from cloudplane.context import RequestContext, service_context
-from cloudplane.exceptions import ServiceUnavailable, StaleEpoch
+from cloudplane.exceptions import ServiceBusy, ServiceUnavailable, StaleEpoch
 from cloudplane.objects.host import HostInventory
 from cloudplane.objects.operation import (
     BeginRequest,
@@ -44,7 +44,7 @@ class Session:
         self._epoch: int | None = None
         self._changed = threading.Condition()
         self.register_wanted = threading.Event()
-        # The newest operation of each server when the agent registered; some may never have come here.
+        # The newest operation of each server, as far as the conductor has told; some may never have come here.
         self.sequences: dict[str, int] = {}
 
     @property
@@ -87,7 +87,7 @@ class Session:
             except StaleEpoch:
                 LOG.warning('The %s was refused, because epoch %s is over. Registering again', what, epoch)
                 self._renewed(epoch, ending)
-            except ServiceUnavailable as error:
+            except (ServiceUnavailable, ServiceBusy) as error:
                 LOG.warning('The %s has no answer yet and is repeated: %s', what, error)
                 ending.pause(next(waits))
             except Exception:
@@ -128,6 +128,11 @@ class Session:
     def cleaned(self, server_ids: tuple[str, ...]) -> None:
         """Nothing of these servers is left here."""
         self._conductor.cleaned(service_context(), self.host, self.epoch, server_ids)
+
+    def learn(self, guest: WantedGuest) -> None:
+        """A server has had an operation that may have ended without coming here: looks from now on are after it."""
+        if guest.sequence > self.sequences.get(guest.server_id, 0):
+            self.sequences[guest.server_id] = guest.sequence
 
     def power_states(self, reports: tuple[PowerReport, ...]) -> tuple[WantedGuest, ...]:
         """What the guests do; answers what they should do instead."""

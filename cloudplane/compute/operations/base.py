@@ -51,6 +51,7 @@ class Operation(abc.ABC):
 
     BEGIN: ClassVar[faultpoints.Step]
     FINISH: ClassVar[faultpoints.Step]
+    needs_fence: ClassVar[bool] = True
 
     def __init__(self, at: Workplace, job: Job) -> None:
         self.at, self.job = at, job
@@ -74,12 +75,13 @@ class Operation(abc.ABC):
     def _run(self) -> FinishReport | None:
         if self.job.known_report is not None:
             return self._say_again(self.job.known_report)
+        unfenced = self._raise_fence()
         verdict = self.begin()
         if verdict is not None and not verdict.accepted:
             self._refused(verdict)
             return None
         self.job.begun = True
-        outcome = self._do()
+        outcome = self._do() if unfenced is None else self._failed(unfenced)
         report, verdict = self._finish(outcome)
         if not verdict.accepted:
             self._refused(verdict)
@@ -98,10 +100,21 @@ class Operation(abc.ABC):
 
     # Begin
 
+    def _raise_fence(self) -> Exception | None:
+        """Raise the fence; why this verb must not go on, if that was not possible."""
+        try:
+            with self.BEGIN:
+                self.admit()
+        except OSError as error:
+            LOG.error('The fence of server %s cannot be raised for a %s: %s', self.server_id, self.order.kind, error)
+            if self.needs_fence:
+                return GuestError(
+                    f'the state of the host cannot be written ({error.strerror}); its operator should look'
+                )
+        return None
+
     def begin(self) -> Verdict | None:
-        """Raise the fence, then ask. None: this verb need not ask."""
-        with self.BEGIN:
-            self.admit()
+        """Ask, once the fence is raised. None: this verb need not ask."""
         while True:
             attempt = self.job.attempt
             verdict = self.at.session.begin(self.job, attempt)

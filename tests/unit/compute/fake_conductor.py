@@ -274,11 +274,18 @@ class FakeConductor(ConductorAPI):
             other = []
             for report in reports:
                 server = self.servers.get(report.server_id)
-                if server is not None and (server.vm_state, report.power_state) in DISAGREE:
+                if server is not None and (server.operation is not None or report.sequence < server.sequence):
+                    other.append(_not_taken(server, report))
+                elif server is not None and (server.vm_state, report.power_state) in DISAGREE:
                     other.append(wanted_of(server))
             return tuple(other)
 
         return self._received('power_states', reports, answer)
+
+
+def _not_taken(server: FakeServer, report: PowerReport) -> WantedGuest:
+    sequence = server.sequence if server.operation is None else report.sequence
+    return WantedGuest(server_id=server.id, sequence=sequence, wanted=states.WANT_LEAVE, vm_state=server.vm_state)
 
 
 def _count_down(counts: dict[str, int], method: str) -> bool:

@@ -145,3 +145,25 @@ def test_a_guest_that_died_while_no_agent_ran_is_told_of_at_once(agent: Agent) -
     agent.driver.die(server_id)
     agent.again().start()
     agent.conductor.wait(lambda: told(agent) == [(server_id, states.SHUTDOWN)])
+
+
+def test_an_operation_that_ended_without_coming_here_does_not_silence_its_guest(agent: Agent) -> None:
+    server_id = agent.build()
+    order = agent.conductor.accept(states.STOP, server_id)
+    agent.conductor.fail(order.operation_id)
+    agent.driver.die(server_id)
+    agent.conductor.wait(lambda: (server_id, states.SHUTDOWN, 2) in taken(agent))
+
+
+def test_what_came_while_an_operation_was_on_its_way_here_is_told_again_when_that_is_over(agent: Agent) -> None:
+    server_id = agent.build()
+    order = agent.conductor.accept(states.SOFT_REBOOT, server_id)
+    agent.driver.die(server_id)
+    agent.conductor.wait(lambda: len(told(agent)) > 1)
+    assert {report.sequence for report in agent.conductor.power_reports} == {1}  # not yet in the name of the reboot
+    agent.conductor.fail(order.operation_id)
+    agent.conductor.wait(lambda: (server_id, states.SHUTDOWN, 2) in taken(agent))
+
+
+def taken(agent: Agent) -> list[tuple[str, int, int]]:
+    return [(report.server_id, report.power_state, report.sequence) for report in agent.conductor.power_reports]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cloudplane import states
-from cloudplane.exceptions import HypervisorUnavailable
+from cloudplane.exceptions import CloudplaneException, DatabaseUnavailable, HypervisorUnavailable, ServiceBusy
 from tests.unit.compute.agent import Agent, Gate, eventually, running
 
 
@@ -137,3 +137,18 @@ def test_heartbeats_go_on_while_the_agent_drains(agent: Agent) -> None:
     before = len(agent.conductor.beats)
     agent.conductor.wait(lambda: len(agent.conductor.beats) > before + 1)
     gate.open()
+
+
+@pytest.mark.parametrize('answer', [DatabaseUnavailable, ServiceBusy])
+def test_a_conductor_that_answers_that_it_cannot_is_no_lost_bus(
+    agent: Agent, answer: type[CloudplaneException]
+) -> None:
+    asked = []
+
+    def cannot(_beat: object) -> None:
+        asked.append(1)
+        raise answer
+
+    agent.conductor.before['heartbeat'] = cannot
+    eventually(lambda: len(asked) > 2 * agent.settings.heartbeats_lost)
+    assert agent.rebuilt == 0
