@@ -244,8 +244,10 @@ class Cloud:
     def boot(self, wait: bool = True, **fields: Any) -> str:
         """Create a server; its id. `wait`: until it is ACTIVE."""
         body = {'name': 'server'} | fields
-        body.setdefault('imageRef', self.make_image())
-        body.setdefault('flavorRef', self.make_flavor())
+        if 'imageRef' not in body:
+            body['imageRef'] = self.make_image()
+        if 'flavorRef' not in body:
+            body['flavorRef'] = self.make_flavor()
         answer = self.client.request('POST', '/v2.1/servers', {'server': body})
         assert answer.status == 202, answer
         server_id = str(answer.body['server']['id'])
