@@ -1,4 +1,4 @@
-"""The clients of the scheduler and of the agents, without a bus: they remember what was sent, or refuse like a dead bus."""
+"""The clients of the scheduler and agents, without a bus: they remember what was sent, or refuse like a dead bus."""
 
 import threading
 
