@@ -240,7 +240,7 @@ class _EventletWsgi:
     def __init__(self, listener: socket.socket, application: Any, threads: int, keepalive_s: float) -> None:
         import eventlet
 
-        self._listener, self._application, self._keepalive_s = listener, application, keepalive_s
+        self._listener, self._application, self._keepalive_s = listener, _honest(application), keepalive_s
         self._pool = eventlet.GreenPool(threads)
         self._thread: Any = None
         self._stopped = False
@@ -274,6 +274,17 @@ class _EventletWsgi:
             self._thread.kill()
         self._pool.resize(0)
         self._listener.close()
+
+
+def _honest(application: Any) -> Any:
+    """The application without the `text/plain` that eventlet invents where a request names no type."""
+
+    def wrapped(environ: dict[str, Any], start_response: Any) -> Any:
+        if not any(name.lower() == 'content-type' for name, _value in environ.get('headers_raw', ())):
+            environ.pop('CONTENT_TYPE', None)
+        return application(environ, start_response)
+
+    return wrapped
 
 
 class _CherootWsgi:

@@ -117,6 +117,11 @@ def test_a_chunked_body_is_read(port: int) -> None:
     assert (status, 'not valid JSON' in body['badRequest']['message']) == (400, True)
 
 
+def test_a_body_without_a_content_type_is_taken_for_json(port: int) -> None:
+    status, _, body = _ask(port, f'POST /v2.1/servers\nContent-Length: {len(BODY)}', BODY)
+    assert (status, 'server' in body) == (202, True)
+
+
 def test_a_chunked_body_that_grows_too_large_is_a_413(port: int) -> None:
     with Wire(port) as wire:
         wire.send('POST /v2.1/servers\nContent-Type: application/json\nTransfer-Encoding: chunked')
