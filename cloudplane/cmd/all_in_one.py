@@ -17,7 +17,7 @@ def main() -> None:
 
     try:
         run(conf)
-    except exceptions.CloudplaneException as error:
+    except (exceptions.CloudplaneException, OSError) as error:  # a state_path that is read-only, for example
         sys.exit(f'{NAME}: {error}')
 
 

@@ -6,6 +6,7 @@ sent after `write` has returned, for only then is it true. SQL errors are transl
 """
 
 import logging
+import os
 import random
 import threading
 import time
@@ -210,6 +211,7 @@ class _Runner:
 
 
 def _sqlite_engine(url: URL, settings: DatabaseSettings, mode: str) -> Engine:
+    _make_private(url)
     engine = create_engine(url, pool_size=1, max_overflow=0, connect_args={'check_same_thread': False})
 
     @event.listens_for(engine, 'connect')
@@ -231,6 +233,17 @@ def _sqlite_engine(url: URL, settings: DatabaseSettings, mode: str) -> Engine:
         conn.exec_driver_sql('BEGIN IMMEDIATE' if mode == 'write' else 'BEGIN')
 
     return engine
+
+
+def _make_private(url: URL) -> None:
+    """Users' data is in there, and its folder may be entered by others. SQLite gives its other files the same mode."""
+    if url.database and url.database != ':memory:':
+        try:
+            os.close(os.open(url.database, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        except OSError as error:
+            raise exceptions.ConfigurationError(
+                f'the database {url.database} cannot be written: {error.strerror}'
+            ) from error
 
 
 def _server_engine(url: URL, settings: DatabaseSettings) -> Engine:
