@@ -12,6 +12,7 @@ from tests.functional.cloud import PATIENCE_S, Client
 
 CHECKOUT = Path(__file__).parent.parent.parent
 START_S = 30.0
+DIE_WITH_US = ('setpriv', '--pdeathsig', 'KILL')  # of util-linux: nothing is left of a test run that was killed
 
 
 class AllInOne:
@@ -28,7 +29,7 @@ class AllInOne:
         environment = os.environ | {'OS_DEFAULT__CONCURRENCY_BACKEND': self._backend, 'CLOUDPLANE_TEST_DIE_AT': die_at}
         with self._log.open('a') as log:
             self._process = subprocess.Popen(
-                [sys.executable, '-m', 'tests.functional.dying', '--config-file', str(self._config_file)],
+                [*DIE_WITH_US, sys.executable, '-m', 'tests.functional.dying', '--config-file', str(self._config_file)],
                 cwd=CHECKOUT,
                 env=environment,
                 stdout=subprocess.PIPE,

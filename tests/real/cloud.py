@@ -149,8 +149,9 @@ class Cloud:
 
     def image(self, name: str) -> Any:
         """The image of that name, as operators see it."""
-        (image,) = (found for found in json.loads(self.manage('image', 'list', '--json')) if found['name'] == name)
-        return image
+        found = [image for image in json.loads(self.manage('image', 'list', '--json')) if image['name'] == name]
+        assert len(found) == 1, f'{len(found)} images are called {name}'
+        return found[0]
 
     @contextlib.contextmanager
     def without_libvirtd(self) -> Iterator[None]:
