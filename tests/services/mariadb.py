@@ -42,7 +42,7 @@ class MariaDB(DatabaseServer):
             'bind-address': '127.0.0.1',
             'init-file': f'{self.folder}/account.sql',
             'character-set-server': 'utf8mb4',
-            'innodb-flush-log-at-trx-commit': '1' if self.durable else '0',
+            'innodb-flush-log-at-trx-commit': '1' if self.durable else '2',  # 0 would lose commits with the process
         } | self.settings
         options = [f'--{key}={value}' for key, value in settings.items()]
         return self.as_user(['mariadbd', '--no-defaults', '--skip-name-resolve', *options])

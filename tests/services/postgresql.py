@@ -29,7 +29,7 @@ class PostgreSQL(DatabaseServer):
             'port': str(self.port),
             'unix_socket_directories': f'{self.folder}/run',
             'fsync': 'on' if self.durable else 'off',
-            'synchronous_commit': 'on' if self.durable else 'off',
+            'synchronous_commit': 'on',  # off would lose commits with the process, not with the machine alone
         } | self.settings
         options = [part for key, value in settings.items() for part in ('-c', f'{key}={value}')]
         return self.as_user([_program('postgres'), '-D', f'{self.folder}/data', *options])

@@ -14,8 +14,9 @@ from cloudplane.conductor.parts import ConductorParts
 from cloudplane.objects.operation import Accepted, Heartbeat, Verdict
 from tests.integration.database.conftest import SERVERS
 from tests.integration.database.interleaving import in_every_order
-from tests.unit.conductor.bench import NO_LIMIT, Bench, inventory, settings
+from tests.unit.conductor.bench import Bench
 from tests.unit.conductor.rows import Host
+from tests.unit.conductor.samples import NO_LIMIT, inventory, settings
 
 Both = Callable[[Callable[[], object], Callable[[], object]], None]
 pytestmark = pytest.mark.parametrize('dialect', SERVERS, indirect=True)

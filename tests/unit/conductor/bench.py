@@ -9,21 +9,19 @@ import uuid
 from pathlib import Path
 from typing import Any, cast
 
-import msgspec
 from oslo_messaging.rpc.dispatcher import ExpectedException
+from sqlalchemy import event
 
 from cloudplane import states
 from cloudplane.concurrency import BlockingPool
 from cloudplane.conductor.db import flavors, models
 from cloudplane.conductor.db.clock import utc_now
 from cloudplane.conductor.db.session import Database, DatabaseSettings
-from cloudplane.conductor.db.usage import Amounts
 from cloudplane.conductor.parts import ConductorParts
 from cloudplane.conductor.settings import ConductorSettings
 from cloudplane.context import RequestContext
 from cloudplane.images.folder import FolderStore
 from cloudplane.objects.flavor import Flavor
-from cloudplane.objects.host import HostInventory
 from cloudplane.objects.operation import (
     Accepted,
     BeginRequest,
@@ -36,17 +34,13 @@ from cloudplane.objects.operation import (
     Idempotency,
     NewServer,
     OperationRequest,
-    Residue,
     Selection,
     Verdict,
 )
 from tests.doubles.rpcapi import RecordingCompute, RecordingScheduler
 from tests.unit.conductor.rows import Host, Rows
+from tests.unit.conductor.samples import FLAVOR, SETTINGS, inventory
 from tests.unit.images.doubles import TrustingInspector
-
-FLAVOR = Flavor(id='small', name='m1.small', vcpus=1, memory_mb=512, root_gb=5)
-SETTINGS = ConductorSettings()
-NO_LIMIT = Amounts(instances=-1, cores=-1, ram_mb=-1)
 
 
 class Bench(Rows):
@@ -55,6 +49,8 @@ class Bench(Rows):
     def __init__(self, connection: str, folder: Path, settings: ConductorSettings = SETTINGS) -> None:
         self.connection, self.folder, self.settings = connection, folder, settings
         super().__init__(Database(DatabaseSettings(connection=connection)))
+        if self.database.dialect == 'sqlite':
+            event.listen(self.database.engine, 'connect', _without_flushes)
         self.scheduler, self.compute = RecordingScheduler(), RecordingCompute()
         self._blocking = BlockingPool('images', 1)
         self.images = FolderStore(folder / 'images', pool=self._blocking, inspector=TrustingInspector())
@@ -288,25 +284,5 @@ class Bench(Rows):
         assert not self.host_row(host.name).up
 
 
-def settings(**changes: Any) -> ConductorSettings:
-    """The default settings, but for these."""
-    return msgspec.structs.replace(SETTINGS, **changes)
-
-
-def inventory(name: str, vcpus: int = 8, memory_mb: int = 8192, disk_gb: int = 100, **fields: Any) -> HostInventory:
-    """What an agent says of its host: no ratio, nothing reserved."""
-    return HostInventory(
-        host=name,
-        hypervisor_hostname=f'{name}.example',
-        hypervisor_type='fake',
-        hypervisor_version=1,
-        vcpus=vcpus,
-        memory_mb=memory_mb,
-        disk_gb=disk_gb,
-        **{'vcpu_ratio': 1.0, **fields},
-    )
-
-
-def residue(server_id: str, sequence: int) -> Residue:
-    """What an agent is told of a guest that it must destroy."""
-    return Residue(server_id=server_id, sequence=sequence)
+def _without_flushes(connection: Any, _record: object) -> None:
+    connection.execute('PRAGMA synchronous = OFF')  # no test cuts the power

@@ -5,8 +5,9 @@ import pytest
 from cloudplane import states
 from cloudplane.conductor.db import models
 from cloudplane.objects.operation import PowerReport
-from tests.unit.conductor.bench import Bench, residue
+from tests.unit.conductor.bench import Bench
 from tests.unit.conductor.rows import Host
+from tests.unit.conductor.samples import residue
 
 # Capacity
 

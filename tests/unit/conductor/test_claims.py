@@ -6,8 +6,9 @@ import pytest
 
 from cloudplane import states
 from cloudplane.conductor.db import allocations, models
-from tests.unit.conductor.bench import Bench, inventory
+from tests.unit.conductor.bench import Bench
 from tests.unit.conductor.rows import Host
+from tests.unit.conductor.samples import inventory
 
 SMALL = (1, 512, 5)
 NOTHING = (0, 0, 0)

@@ -4,8 +4,9 @@ import pytest
 
 from cloudplane import exceptions, states
 from cloudplane.conductor.db import hosts, models
-from tests.unit.conductor.bench import Bench, inventory, residue
+from tests.unit.conductor.bench import Bench
 from tests.unit.conductor.rows import Host
+from tests.unit.conductor.samples import inventory, residue
 
 SMALL = (1, 512, 5)
 NOTHING = (0, 0, 0)

@@ -4,8 +4,9 @@ import pytest
 
 from cloudplane import states
 from cloudplane.conductor.db import models
-from tests.unit.conductor.bench import SETTINGS, Bench, settings
+from tests.unit.conductor.bench import Bench
 from tests.unit.conductor.rows import Host
+from tests.unit.conductor.samples import SETTINGS, settings
 
 
 def _due(bench: Bench, server_id: str) -> None:

@@ -14,7 +14,8 @@ from cloudplane import exceptions
 from cloudplane.conductor.db import flavors, models
 from cloudplane.conductor.db.session import Database, DatabaseSettings, Raced
 from cloudplane.objects.flavor import Flavor
-from tests.unit.conductor.bench import NO_LIMIT, Bench, settings
+from tests.unit.conductor.bench import Bench
+from tests.unit.conductor.samples import NO_LIMIT, settings
 
 
 def _flavor(name: str) -> Callable[[Connection], Flavor]:
@@ -145,13 +146,15 @@ def test_what_a_transaction_raises_reaches_its_caller_and_rolls_it_back(bench: B
     assert _count(bench) == 1
 
 
-def test_a_database_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> None:
-    database = Database(DatabaseSettings(connection=f'sqlite:///{tmp_path}/nowhere/x.sqlite'))
+def test_a_database_that_goes_on_failing_is_unavailable(bench: Bench) -> None:
+    database = Database(DatabaseSettings(connection=bench.connection, retries=2, lock_timeout_s=0.001))
 
-    with pytest.raises(exceptions.DatabaseUnavailable, match='does not answer'):
-        database.read(lambda conn: None)
-    with pytest.raises(exceptions.DatabaseUnavailable):
-        database.write(lambda conn: None)
+    def locked(_conn: Connection) -> None:
+        raise exc.OperationalError('UPDATE', {}, sqlite3.OperationalError('database is locked'))
+
+    for run in (database.read, database.write, database.snapshot):
+        with pytest.raises(exceptions.DatabaseUnavailable, match='does not answer: database is locked'):
+            run(locked)
     database.close()
 
 

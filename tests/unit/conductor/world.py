@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 from cloudplane import exceptions, faultpoints, states
 from cloudplane.conductor.db import models, operations
 from cloudplane.objects.operation import Accepted, BuildSpec, Heartbeat, WorkOrder
-from tests.unit.conductor.bench import Bench, inventory
+from tests.unit.conductor.bench import Bench
 from tests.unit.conductor.rows import Host
+from tests.unit.conductor.samples import inventory
 
 T = TypeVar('T')
 
