@@ -23,5 +23,11 @@ OPTS = [
         help='How often a whole transaction is tried again after a deadlock, a lost connection or a locked database.',
     ),
     cfg.IntOpt('pool_size', default=10, min=1, help='Connections kept open (not with SQLite).'),
-    cfg.FloatOpt('lock_timeout_s', default=30, min=1, help='Seconds to wait for the lock of another process.'),
+    cfg.FloatOpt(
+        'lock_timeout_s',
+        default=30,
+        min=1,
+        help='Seconds to wait for the lock of another process (SQLite). A database server is told to end statements '
+        'that wait for a third of it, and transactions that are silent for a sixth of it.',
+    ),
 ]

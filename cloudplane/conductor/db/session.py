@@ -6,7 +6,6 @@ sent after `write` has returned, for only then is it true. SQL errors are transl
 """
 
 import logging
-import os
 import random
 import threading
 import time
@@ -14,11 +13,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, cast
 
-import msgspec
-from sqlalchemy import Connection, Engine, create_engine, event, exc
+from sqlalchemy import Connection, Engine, exc
 from sqlalchemy.engine import URL, make_url
 
-from cloudplane import concurrency, exceptions, patterns
+from cloudplane import concurrency, exceptions
+from cloudplane.conductor.db.engines import DatabaseSettings, server_engine, sqlite_engine
 
 LOG = logging.getLogger(__name__)
 T = TypeVar('T')
@@ -28,16 +27,6 @@ __all__ = ['Connection', 'Database', 'DatabaseSettings', 'Raced']
 # MySQL: deadlock, lock wait timeout, connection gone or lost. PostgreSQL: serialization failure, deadlock.
 _RETRYABLE_MYSQL = {1205, 1213, 2006, 2013, 1927, 3024, 4031}
 _RETRYABLE_POSTGRESQL = {'40001', '40P01', '55P03', '57P01', '57P02', '57P03'}
-
-
-class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Plain values of [database]."""
-
-    connection: str
-    batch_size: int = 64
-    retries: int = 10
-    pool_size: int = 10
-    lock_timeout_s: float = 30.0
 
 
 class Raced(Exception):
@@ -184,7 +173,7 @@ class _Runner:
 
     def __init__(self, url: URL, settings: DatabaseSettings, mode: str) -> None:
         self._sqlite = url.get_backend_name() == 'sqlite'
-        self.engine = _sqlite_engine(url, settings, mode) if self._sqlite else _server_engine(url, settings)
+        self.engine = sqlite_engine(url, settings, mode) if self._sqlite else server_engine(url, settings)
         self._pool = concurrency.BlockingPool(f'sqlite-{mode}', 1) if self._sqlite else None
 
     def run(self, work: Work[T], *, one_moment: bool = False) -> T:
@@ -208,54 +197,6 @@ class _Runner:
             self._pool.close()
         else:
             self.engine.dispose()
-
-
-def _sqlite_engine(url: URL, settings: DatabaseSettings, mode: str) -> Engine:
-    _make_private(url)
-    engine = create_engine(url, pool_size=1, max_overflow=0, connect_args={'check_same_thread': False})
-
-    @event.listens_for(engine, 'connect')
-    def prepare(connection: Any, _record: object) -> None:
-        connection.isolation_level = None  # BEGIN is said below, not by the driver
-        for pragma in (
-            'journal_mode = WAL',
-            'synchronous = FULL',  # accepted means kept, also when the power fails
-            'foreign_keys = ON',
-            f'busy_timeout = {int(settings.lock_timeout_s * 1000)}',
-        ):
-            connection.execute(f'PRAGMA {pragma}')
-        # SQLAlchemy's own is Python's engine, which one expression of a user can keep busy for ever.
-        connection.create_function('regexp', 2, patterns.found_in, deterministic=True)
-
-    @event.listens_for(engine, 'begin')
-    def begin(conn: Connection) -> None:
-        # A deferred transaction that turns into a write fails at once when another one writes.
-        conn.exec_driver_sql('BEGIN IMMEDIATE' if mode == 'write' else 'BEGIN')
-
-    return engine
-
-
-def _make_private(url: URL) -> None:
-    """Users' data is in there, and its folder may be entered by others. SQLite gives its other files the same mode."""
-    if url.database and url.database != ':memory:':
-        try:
-            os.close(os.open(url.database, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        except OSError as error:
-            raise exceptions.ConfigurationError(
-                f'the database {url.database} cannot be written: {error.strerror}'
-            ) from error
-
-
-def _server_engine(url: URL, settings: DatabaseSettings) -> Engine:
-    return create_engine(
-        url,
-        # Under REPEATABLE READ a claimant does not see what was committed before it got the lock.
-        isolation_level='READ COMMITTED',
-        pool_size=settings.pool_size,
-        max_overflow=settings.pool_size,
-        pool_pre_ping=True,
-        pool_recycle=3600,
-    )
 
 
 def _is_retryable(error: exc.SQLAlchemyError) -> bool:

@@ -1,12 +1,16 @@
 """A database server that dies: callers hear that it is away, and nothing has to be restarted when it is back."""
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from cloudplane import exceptions, states
-from cloudplane.conductor.db import schema
+from cloudplane.conductor.db import schema, servers
+from cloudplane.conductor.db.session import Database, DatabaseSettings
 from tests.services.database import DatabaseServer
 from tests.services.mariadb import MariaDB
 from tests.services.postgresql import PostgreSQL
@@ -64,3 +68,32 @@ def test_a_claim_that_meets_an_outage_is_made_later(server: DatabaseServer, benc
     assert bench.scheduler.builds[-1].server_id == server_id
     bench.claim(server_id, host)
     assert bench.operation(server_id).state == states.SCHEDULED
+
+
+def test_a_conductor_that_is_stopped_in_mid_transaction_does_not_stop_the_others(
+    server: DatabaseServer, bench: Bench
+) -> None:
+    host = bench.host()
+    server_id = bench.building(host)
+    quick = DatabaseSettings(connection=bench.connection, lock_timeout_s=6, retries=5)
+    stopped, living = Database(quick), Database(quick)
+    other = bench.new_conductor(database=living)
+    resumed = threading.Event()
+    held = threading.Event()
+
+    def hold(conn: Connection) -> None:
+        servers.lock(conn, server_id)
+        held.set()
+        assert resumed.wait(60)
+
+    with ThreadPoolExecutor(1) as pool:
+        late = pool.submit(stopped.write, hold)
+        assert held.wait(10)
+
+        assert other.executor.finish(bench.report(server_id, host)).accepted
+
+        resumed.set()
+        late.result(30)  # its connection was ended, and it ran again
+    other.claimer.stop()
+    for database in (stopped, living):
+        database.close()
