@@ -59,8 +59,8 @@ class Machine:
     def __init__(self, path: Path) -> None:
         self.config = write_config(path, {})
         self.path = path
-        database = Database(DatabaseSettings(connection=f'sqlite:///{path}/state/cloudplane.sqlite'))
         (path / 'state').mkdir()
+        database = Database(DatabaseSettings(connection=f'sqlite:///{path}/state/cloudplane.sqlite'))
         schema.upgrade(database)
         database.close()
         self.process = AllInOne(self.config, concurrency.active_backend())
