@@ -14,6 +14,7 @@ from cloudplane.conductor.db import models, schema
 from cloudplane.conductor.db.clock import utc_now
 from cloudplane.conductor.db.insert import insert_new
 from cloudplane.conductor.db.session import Database
+from cloudplane.objects.keypair import Keypair
 from cloudplane.objects.server import ServerQuery
 from tests.unit.conductor.bench import Bench
 from tests.unit.conductor.world import World
@@ -210,3 +211,16 @@ def test_a_defect_of_ours_is_not_taken_for_an_outage(bench: Bench) -> None:
 
     with pytest.raises(exc.IntegrityError):
         bench.database.write(lambda conn: [conn.execute(statement) for _ in range(2)])
+
+
+def test_words_that_differ_in_case_or_in_a_space_at_their_end_are_different(bench: Bench) -> None:
+    for name in ('key', 'Key', 'key ', 'këy'):
+        keypair = Keypair(user_id='u1', name=name, public_key='ssh-rsa AA', fingerprint='aa')
+        bench.call('keypair_create', keypair=keypair)
+    for project_id in ('P1', 'p1'):
+        bench.accept(bench.create_request(project_id=project_id, key=f'K-{project_id}'))
+
+    assert len(bench.call('keypair_list', user_id='u1')) == 4
+    assert bench.call('keypair_list', user_id='U1') == ()
+    assert (bench.usage('P1'), bench.usage('p1')) == ((1, 1, 512), (1, 1, 512))
+    assert not bench.accept(bench.create_request(key='k-p1')).replayed

@@ -16,6 +16,11 @@ ROW_ID = sa.BigInteger().with_variant(sa.Integer(), 'sqlite')
 
 def upgrade() -> None:
     """Make all tables."""
+    dialect = op.get_bind().dialect
+    if dialect.name in ('mysql', 'mariadb'):
+        # By default they take `key`, `Key`, `këy` and `key ` for the same, as no other database does.
+        collation = 'utf8mb4_nopad_bin' if getattr(dialect, 'is_mariadb', False) else 'utf8mb4_0900_bin'
+        op.execute(f'ALTER DATABASE CHARACTER SET utf8mb4 COLLATE {collation}')
     op.create_table(
         'flavors',
         sa.Column('id', ROW_ID, nullable=False),
