@@ -84,7 +84,7 @@ class ApiService:
         self._thread.start()
         LOG.info('The API listens on %s:%d', self._settings.listen, self.port)
 
-    def stop(self, drain_s: float = 10.0) -> None:
+    def stop(self, drain_s: float = 4.0) -> None:
         """Take no more requests, let those that run end within `drain_s`, and send the wake-ups that wait."""
         if self._server is None or self._thread is None:
             return

@@ -74,7 +74,8 @@ class Reconciler:
         if not grace:
             grace = self._mark_silent_hosts()
         for operation in self._database.read(lambda conn: operations.due(conn, self._settings.reconcile_rows)):
-            if not (grace and operation.state == states.STARTED and operation.remaining_s > 0):
+            # What has begun waits, its deadline too: it may be done on its host, which could tell nobody.
+            if not (grace and operation.state == states.STARTED):
                 self._guarded(operation)
         self._acceptor.active_operations = self._database.read(operations.count_active)
         self._ticks += 1

@@ -83,8 +83,18 @@ def test_in_a_grace_what_has_not_begun_is_still_woken_up(bench: Bench) -> None:
     assert [spec.server_id for spec in bench.scheduler.builds] == [server_id]
 
 
-def test_in_a_grace_a_deadline_is_a_deadline(bench: Bench, crowd: list[Host]) -> None:
+def test_what_has_begun_may_end_in_a_grace_although_its_deadline_is_over(bench: Bench, crowd: list[Host]) -> None:
     server_id = bench.building(crowd[0])
+    bench.expire(server_id)
+    _looked(bench, 60)
+
+    bench.conductor.reconciler.look()
+
+    assert bench.operation(server_id).state == states.STARTED
+
+
+def test_in_a_grace_the_deadline_of_what_has_not_begun_is_a_deadline(bench: Bench) -> None:
+    server_id = bench.create()
     bench.expire(server_id)
     _looked(bench, 60)
 
