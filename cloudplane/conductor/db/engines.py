@@ -1,5 +1,6 @@
 """How connections to each database are made."""
 
+import errno
 import os
 from typing import Any
 
@@ -62,10 +63,20 @@ def sqlite_engine(url: URL, settings: DatabaseSettings, mode: str) -> Engine:
 
 
 def _make_private(url: URL) -> None:
-    """Users' data is in there, and its folder may be entered by others. SQLite gives its other files the same mode."""
+    """Users' data is in there, and its folder may be entered by others. SQLite gives its other files the same mode.
+
+    A file that exists is not opened: POSIX locks belong to the process, so that to close it would take the lock of the
+    other engine's connection. The next process to look at the database would then remove its journal under our feet.
+    """
     if url.database and url.database != ':memory:':
         try:
-            os.close(os.open(url.database, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            os.close(os.open(url.database, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        except FileExistsError:
+            if os.access(url.database, os.R_OK | os.W_OK):
+                return
+            raise exceptions.ConfigurationError(
+                f'the database {url.database} cannot be written: {os.strerror(errno.EACCES)}'
+            ) from None
         except OSError as error:
             raise exceptions.ConfigurationError(
                 f'the database {url.database} cannot be written: {error.strerror}'
