@@ -40,7 +40,7 @@ class SchedulerService:
     ) -> None:
         """Raises ConfigurationError if a plug-in is missing or broken. `clock` counts seconds and never goes back."""
         self._settings, self._transport, self._conductor = settings, transport, conductor
-        table = HostTable(settings.assumption_s, clock)
+        table = self._table = HostTable(settings.assumption_s, clock)
         self._ready, self._stopping = threading.Event(), threading.Event()
         self._intake = Intake(settings.max_held)
         self._feed = Feed(table, conductor, resync_s=settings.resync_s, on_loaded=self._loaded)
@@ -70,6 +70,11 @@ class SchedulerService:
     def wait_ready(self, timeout_s: float) -> bool:
         """Wait until the host table is loaded; whether it is."""
         return self._ready.wait(timeout_s)
+
+    def hosts_available(self) -> int:
+        """How many hosts take servers, as far as this scheduler has heard."""
+        with self._table.lock:
+            return int(self._table.view().available.sum())
 
     def stop(self) -> None:
         """Finish the batch that is being decided; what waits is left to the reconciler."""

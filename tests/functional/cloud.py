@@ -107,6 +107,8 @@ class Cloud:
         self.api = self._run(wiring.api(self.conf, bus, self.images))
         self.client = Client(self.api.port)
         wait_for(lambda: self.hosts_up() == set(self.agents), 'the hosts to be up')
+        # What the conductor knows, the scheduler hears a moment later.
+        wait_for(lambda: self.scheduler.hosts_available() == len(self.agents), 'the scheduler to hear of the hosts')
         return self
 
     def start_agent(self, host: str) -> None:

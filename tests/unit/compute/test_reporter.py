@@ -31,9 +31,10 @@ def test_an_operation_that_waits_for_its_turn_is_held_and_not_running(tmp_path: 
 def test_the_inventory_is_told_when_it_changes_and_only_then(agent: Agent) -> None:
     agent.conductor.wait(lambda: len(agent.conductor.beats) > 3)
     assert len(agent.conductor.inventories) == 1
-    agent.conductor.lost_answers['heartbeat'] = 1
+    agent.conductor.lost_answers['heartbeat'] = 1000
     agent.driver.vcpus = 128
-    agent.conductor.wait(lambda: len(agent.conductor.inventories) == 3)  # told again: nobody had answered
+    agent.conductor.wait(lambda: len(agent.conductor.inventories) >= 3)  # told again: nobody had answered
+    agent.conductor.lost_answers['heartbeat'] = 0
     agent.conductor.wait(lambda: agent.conductor.beats[-1].inventory is None)
     assert agent.conductor.inventories[-1].vcpus == 128
 
